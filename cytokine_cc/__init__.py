@@ -1,0 +1,54 @@
+"""Statistics for matched case-control cytokine studies."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Public name -> module that holds it; loaded on first use, so that the import costs nothing.
+_PUBLIC = {
+    # data in
+    "Panel": "panel",
+    "State": "panel",
+    "read_panel": "readers",
+    "load_study": "config",
+    # design
+    "Design": "design",
+    "Study": "study",
+    # plan
+    "Plan": "plan",
+    "Baseline": "plan",
+    "ChangeWithin": "plan",
+    "ChangeBetween": "plan",
+    # analysis
+    "analyze": "analysis",
+    "Analysis": "analysis",
+    "compare_baseline": "analysis",
+    "change_within": "analysis",
+    "change_between": "analysis",
+    "descriptives": "summaries",
+    "Results": "results",
+    "adjust_pvalues": "multiplicity",
+    # errors
+    "CytokineError": "errors",
+    "PanelError": "errors",
+    "StudyError": "errors",
+    "OptionError": "errors",
+    "AnalysisWarning": "errors",
+}
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

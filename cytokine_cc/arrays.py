@@ -1,0 +1,139 @@
+"""StudyArrays, Response and Note: the only form in which numbers travel between a study and the statistics."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class StudyArrays:
+    """A study, or many simulated ones, as arrays.
+
+    The first `n_baseline` visits are the baseline (averaged on the analysis scale when there are several), the others
+    the later visits in the order of the design. Limits may be broadcast.
+
+    Attributes
+    ----------
+    value, state, lower, upper : ndarray, shape (..., visits, analytes, subjects)
+        As in `Panel`; a subject without a sample at a visit is MISSING there.
+    fallback_lower, fallback_upper : ndarray, broadcastable to the same shape
+        The limit to take where a value lies beyond one that is not known.
+    case : ndarray of bool, shape (..., subjects)
+    stratum : ndarray of int, shape (..., subjects), or None
+        Number of the matched set.
+    later : tuple of str
+        Labels of the later visits.
+    n_baseline : int
+    logged : str or None
+        As in `Panel`.
+    """
+
+    value: np.ndarray
+    state: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    fallback_lower: np.ndarray
+    fallback_upper: np.ndarray
+    case: np.ndarray
+    stratum: np.ndarray | None
+    later: tuple[str, ...] = ()
+    n_baseline: int = 1
+    logged: str | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            array = getattr(self, field.name)
+            if isinstance(array, np.ndarray):
+                view = array.view()
+                view.flags.writeable = False
+                object.__setattr__(self, field.name, view)
+
+    @property
+    def n_analytes(self) -> int:
+        """Number of analytes."""
+        return self.value.shape[-2]
+
+    @property
+    def n_visits(self) -> int:
+        """Number of visits, those of the baseline included."""
+        return self.value.shape[-3]
+
+
+class Response(NamedTuple):
+    """The values of one visit (or of changes) as they enter a test; shapes (..., analytes, subjects).
+
+    Attributes
+    ----------
+    y : ndarray
+        On the analysis scale; NaN where nothing enters; -inf or inf where only the rank is known.
+    point : ndarray
+        A number for every value that enters: `y`, or the limit where `y` is infinite.
+    low, high : ndarray
+        The interval that the value is known to lie in; both are `point` where it is a number.
+    below, above : ndarray of bool
+        Values beyond a limit that entered.
+    unknown : ndarray of bool
+        Beyond a limit that neither the file nor the measured values tell: the row cannot be tested.
+    borrowed : ndarray of bool
+        Entered by way of a fallback limit.
+    partial : ndarray of bool
+        Averaged over a part of the visits only.
+    """
+
+    y: np.ndarray
+    point: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+    unknown: np.ndarray
+    borrowed: np.ndarray
+    partial: np.ndarray
+
+
+class Note(enum.IntFlag):
+    """What a row's ``note`` can say; texts in `NOTE_TEXTS`."""
+
+    NONE = 0
+    NO_CASE = enum.auto()
+    NO_CONTROL = enum.auto()
+    ALL_BELOW = enum.auto()
+    ALL_ABOVE = enum.auto()
+    ALL_PAIRS_BEYOND = enum.auto()
+    NO_LIMIT = enum.auto()
+    TOO_FEW = enum.auto()
+    CONSTANT = enum.auto()
+    NO_CHANGE = enum.auto()
+    FAILED = enum.auto()
+    TIED_LOWEST = enum.auto()
+    TIED_HIGHEST = enum.auto()
+    SHIFT_OPEN = enum.auto()
+    BORROWED_LIMIT = enum.auto()
+    LEVEL_NOT_REACHED = enum.auto()
+    PART_BASELINE = enum.auto()
+
+
+# {n} is a count of that row.
+NOTE_TEXTS = {
+    Note.NO_CASE: "not tested: no case has a value",
+    Note.NO_CONTROL: "not tested: no control has a value",
+    Note.ALL_BELOW: "not tested: every value that entered is below its limit",
+    Note.ALL_ABOVE: "not tested: every value that entered is above its limit",
+    Note.ALL_PAIRS_BEYOND: "not tested: every subject is beyond the limit at both visits",
+    Note.NO_LIMIT: "not tested: {n} values lie beyond a limit that is not known, and no measured value can stand in for it",
+    Note.TOO_FEW: "not tested: fewer than 2 values",
+    Note.CONSTANT: "not tested: the values are constant",
+    Note.NO_CHANGE: "not tested: every difference is zero",
+    Note.FAILED: "not tested: the test returned no p-value",
+    Note.TIED_LOWEST: "values below the highest limit are tied lowest, which cost {n} numbers",
+    Note.TIED_HIGHEST: "values above the lowest upper limit are tied highest, which cost {n} numbers",
+    Note.SHIFT_OPEN: "values beyond a limit enter the shift at their limit, which draws it toward no difference; "
+    "its interval allows for any value there",
+    Note.BORROWED_LIMIT: "limit not stated for {n} values: the lowest measured value (above: the highest) stands in",
+    Note.LEVEL_NOT_REACHED: "too few values for an interval of this level: the widest is given",
+    Note.PART_BASELINE: "the baseline of {n} subjects rests on a part of its visits",
+}

@@ -1,0 +1,361 @@
+"""run: the only loop over questions and contrasts; one study or many, the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .arrays import Note, Response, StudyArrays
+from .errors import NonPositiveError, OptionError, did_you_mean, quoted
+from .kernels import TESTS, Statistics, hedges_g, moments
+from .kernels.common import BASELINE, BETWEEN, WITHIN
+from .limits import respond, tie_beyond
+from .multiplicity import adjust_pvalues
+from .plan import Question
+
+# Values worked on at a time; blocks bound the memory and do not change a bit of the answer.
+BLOCK_VALUES = 250_000
+
+
+@dataclass(eq=False)
+class Contrast:
+    """One comparison for all analytes: arrays of shape (..., analytes).
+
+    Attributes
+    ----------
+    visit : int or None
+        Position among the later visits; None is the baseline.
+    group : str
+        "case", "control" or, for both, "".
+    statistics : Statistics
+    p_adjusted, n_tests : ndarray
+    summary : dict of ndarray
+        Where detail was asked: n_case, n_below_case, mean_case, sd_case ... hedges_g, on the analysis scale.
+    counts : dict of Note to ndarray
+        The numbers that notes mention.
+    entered : ndarray of bool, shape (..., analytes, subjects), or None
+    """
+
+    visit: int | None
+    group: str
+    statistics: Statistics
+    summary: dict[str, np.ndarray] = field(default_factory=dict)
+    counts: dict[Note, np.ndarray] = field(default_factory=dict)
+    entered: np.ndarray | None = None
+    p_adjusted: np.ndarray = field(default_factory=lambda: np.empty(0))
+    n_tests: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+
+def run(questions: Iterable[Question], arrays: StudyArrays, *, detail: bool = False, intervals: bool = True) -> list[list[Contrast]]:
+    """Answer questions on a study, or on many simulated ones.
+
+    Parameters
+    ----------
+    questions : iterable of Question
+    arrays : StudyArrays
+    detail : bool
+        Also summaries and which values entered, for a table of results.
+    intervals : bool
+        Also intervals (and, for rank tests, estimates).
+
+    Returns
+    -------
+    list of list of Contrast
+        For each question its contrasts: later visits in order and, within them, groups.
+
+    Raises
+    ------
+    OptionError
+        A question that the design does not allow.
+    NonPositiveError
+        Values of 0 or less on a log scale.
+    """
+    questions = list(questions)
+    sides = Sides(arrays)
+    plans = [contrasts_of(question, arrays) for question in questions]
+    for question in questions:
+        check_matching(question, sides)
+    parts: list[list[list[Contrast]]] = [[[] for _ in plan] for plan in plans]
+    for rows in _blocks(arrays):
+        responses = Responses(arrays, rows)
+        for question, plan, found in zip(questions, plans, parts, strict=True):
+            for (visit, group), pieces in zip(plan, found, strict=True):
+                pieces.append(_contrast(question, visit, group, responses, sides, detail, intervals))
+    joined = [[_join(pieces) for pieces in found] for found in parts]
+    for question, contrasts in zip(questions, joined, strict=True):
+        _adjust(question, contrasts)
+    return joined
+
+
+def contrasts_of(question: Question, arrays: StudyArrays) -> list[tuple[int | None, str]]:
+    """Return (later visit or None, group) of each comparison that a question asks for."""
+    if question.kind == BASELINE:
+        return [(None, "")]
+    if not arrays.later:
+        raise OptionError(f"{question.kind}: the study has no visit after baseline; leave this question out of the plan (None).")
+    visits = getattr(question, "visits", None) or arrays.later
+    for label in visits:
+        if label not in arrays.later:
+            raise OptionError(
+                f"{question.kind}: no later visit {label!r}; the later visits are {quoted(arrays.later)}.{did_you_mean(label, arrays.later)}"
+            )
+    groups = getattr(question, "groups", ("",)) if question.kind == WITHIN else ("",)
+    return [(arrays.later.index(label), group) for group in groups for label in visits]
+
+
+def check_matching(question: Question, sides: Sides) -> None:
+    """Refuse a paired test without pairs, and an unmatched test of matched sets that was not asked for."""
+    if question.kind == WITHIN:
+        return
+    entry = question.entry
+    if entry.paired and not sides.matched:
+        others = [name for name, other in TESTS.items() if question.kind in other.questions and not other.paired]
+        raise OptionError(
+            f"{question.kind}: {entry.name!r} pairs each case with a control, but the design names no matched sets. "
+            f"Name their column with Design(matched_set=...), or use {quoted(others)}."
+        )
+    if entry.paired and not sides.one_to_one:
+        raise OptionError(
+            f"{question.kind}: {entry.name!r} needs one case and one control in each matched set; some sets have more. "
+            "Leave the surplus subjects out with study.select(subjects=...), or use ignore_matching=True with an unmatched test."
+        )
+    if not entry.paired and sides.matched and not question.ignore_matching:
+        paired = [name for name, other in TESTS.items() if question.kind in other.questions and other.paired]
+        raise OptionError(
+            f"{question.kind}: {entry.name!r} would ignore the matched sets of the design. Use {quoted(paired)} (sets of one case "
+            "and one control), or say ignore_matching=True."
+        )
+
+
+class Sides:
+    """Where cases and controls stand along the subject axis; in the order of their sets where there are any."""
+
+    def __init__(self, arrays: StudyArrays):
+        case = arrays.case
+        key = np.where(case, 0, 1)
+        self.matched = arrays.stratum is not None
+        self.one_to_one = False
+        if arrays.stratum is not None:
+            order = np.lexsort((np.broadcast_to(arrays.stratum, case.shape), key), axis=-1)
+        else:
+            order = np.argsort(key, axis=-1, kind="stable")
+        n = int(case.reshape(-1, case.shape[-1])[0].sum())
+        self.case, self.control = order[..., :n], order[..., n:]
+        if arrays.stratum is not None and self.case.shape == self.control.shape:
+            sets = [np.take_along_axis(np.broadcast_to(arrays.stratum, case.shape), side, axis=-1) for side in (self.case, self.control)]
+            self.one_to_one = bool((sets[0] == sets[1]).all() and (np.diff(sets[0], axis=-1) > 0).all())
+
+    def take(self, array: np.ndarray, group: str) -> np.ndarray:
+        """Pick the subjects of a group, contiguous."""
+        index = self.case if group == "case" else self.control
+        if index.ndim == 1:
+            return np.ascontiguousarray(array[..., index])
+        return np.take_along_axis(array, index[..., None, :], axis=-1)
+
+
+class Responses:
+    """The responses of a block of analytes, each made once."""
+
+    def __init__(self, arrays: StudyArrays, rows: slice):
+        self.arrays, self.rows = arrays, rows
+        self._made: dict[tuple[int | None, str, str], Response] = {}
+
+    def at(self, visit: int | None, question: Question) -> Response:
+        """Return the response at baseline (None) or at a later visit."""
+        key = (visit, question.rule, question.scale)
+        if key not in self._made:
+            n = self.arrays.n_baseline
+            visits = slice(0, n) if visit is None else slice(n + visit, n + visit + 1)
+            try:
+                self._made[key] = respond(self.arrays, visits, self.rows, question.rule, question.scale)
+            except NonPositiveError as error:
+                shift = np.zeros(error.cells.shape[-1], dtype=np.intp)
+                shift[-3:] = visits.start, self.rows.start, 0
+                raise NonPositiveError(error.cells + shift) from None
+        return self._made[key]
+
+
+def _blocks(arrays: StudyArrays) -> Iterator[slice]:
+    n = arrays.n_analytes
+    per_row = max(1, arrays.value.size // max(1, n * arrays.n_visits))
+    step = max(1, BLOCK_VALUES // per_row)
+    for start in range(0, n, step):
+        yield slice(start, min(n, start + step))
+
+
+@dataclass(eq=False)
+class _Values:
+    """What enters one contrast, before it is split by group."""
+
+    y: np.ndarray
+    point: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+    stuck: np.ndarray  # tells nothing: both visits beyond a limit
+    unknown: np.ndarray
+    borrowed: np.ndarray
+    partial: np.ndarray
+
+
+def _values(question: Question, visit: int | None, responses: Responses) -> _Values:
+    base = responses.at(None, question)
+    if visit is None:
+        none = np.broadcast_to(False, base.y.shape)
+        return _Values(*base[:6], none, *base[6:])
+    later = responses.at(visit, question)
+    change = later.y - base.y
+    there = ~np.isnan(change)
+    beyond = [response.below | response.above for response in (later, base)]
+    return _Values(
+        change, change, change, change,
+        below=(later.below | base.below) & there,
+        above=(later.above | base.above) & there,
+        stuck=beyond[0] & beyond[1] & there,
+        unknown=(later.unknown | base.unknown) & ~there,
+        borrowed=(later.borrowed | base.borrowed) & there,
+        partial=base.partial & there,
+    )  # fmt: skip
+
+
+def _contrast(question: Question, visit: int | None, group: str, responses: Responses, sides: Sides, detail: bool, intervals: bool) -> Contrast:
+    entry = question.entry
+    conf_level = question.conf_level if intervals else None
+    options = {"alternative": question.alternative, "conf_level": conf_level}
+    values = _values(question, visit, responses)
+    counts: dict[Note, np.ndarray] = {}
+    groups = (group,) if group else ("case", "control")
+    if entry.paired and not group:
+        _only_whole_pairs(values, sides)
+    if question.rule == "lowest_rank":
+        _tie(values, counts)
+    if group:
+        later, base = (sides.take(responses.at(v, question).point, group) for v in (visit, None))
+        statistics = entry.function(later, base, **options)
+    else:
+        x, y = (sides.take(values.y, name) for name in groups)
+        if entry.bounded and np.isinf(values.y).any():
+            options["bounds"] = tuple(sides.take(part, name) for name in groups for part in (values.point, values.low, values.high))
+        statistics = entry.function(x, y, **options)
+    taken = {name: _Values(*(sides.take(getattr(values, part), name) for part in _Values.__dataclass_fields__)) for name in groups}
+    statistics = _block_rows(statistics, taken, counts, paired=visit is not None)
+    contrast = Contrast(visit, group, statistics, counts=counts)
+    if detail:
+        contrast.summary = _summary(taken)
+        contrast.summary["hedges_g"] = _effect_size(taken, group, responses, visit, question, sides)
+        contrast.entered = ~np.isnan(values.y)
+    return contrast
+
+
+def _only_whole_pairs(values: _Values, sides: Sides) -> None:
+    """A member of a set whose partner has no value does not enter."""
+    lost = np.isnan(sides.take(values.y, "case")) | np.isnan(sides.take(values.y, "control"))
+    gone = np.zeros(values.y.shape, dtype=bool)
+    for index in (sides.case, sides.control):
+        if index.ndim == 1:
+            gone[..., index] = lost
+        else:
+            np.put_along_axis(gone, np.broadcast_to(index[..., None, :], lost.shape), lost, axis=-1)
+    for name in ("y", "point", "low", "high"):
+        setattr(values, name, np.where(gone, np.nan, getattr(values, name)))
+    for name in ("below", "above", "stuck", "borrowed", "partial"):
+        setattr(values, name, getattr(values, name) & ~gone)
+
+
+def _tie(values: _Values, counts: dict[Note, np.ndarray]) -> None:
+    entered = ~np.isnan(values.y)
+    response = Response(values.y, values.point, values.low, values.high, *[values.below] * 5)
+    tied, cost_low, cost_high = tie_beyond(response, entered)
+    values.y = tied.y
+    counts[Note.TIED_LOWEST] = np.where(np.isneginf(tied.y).any(axis=-1), cost_low, -1)
+    counts[Note.TIED_HIGHEST] = np.where(np.isposinf(tied.y).any(axis=-1), cost_high, -1)
+
+
+def _block_rows(statistics: Statistics, taken: dict[str, _Values], counts: dict[Note, np.ndarray], *, paired: bool) -> Statistics:
+    """Refuse rows that cannot be tested, whatever the test made of them, and flag what the reader must know."""
+    n = {name: (~np.isnan(part.y)).sum(axis=-1) for name, part in taken.items()}
+    total = sum(n.values())
+
+    def tally(what: str) -> np.ndarray:
+        return sum(getattr(part, what).sum(axis=-1) for part in taken.values())  # type: ignore[return-value]
+
+    block = np.zeros(np.shape(total), dtype=np.int64)
+    for name, flag in (("case", Note.NO_CASE), ("control", Note.NO_CONTROL)):
+        if name in n:
+            block |= np.where(n[name] == 0, int(flag), 0)
+    some = block == 0
+    if paired:
+        block |= np.where(some & (tally("stuck") == total), int(Note.ALL_PAIRS_BEYOND), 0)
+    else:
+        block |= np.where(some & (tally("below") == total), int(Note.ALL_BELOW), 0)
+        block |= np.where(some & (tally("above") == total), int(Note.ALL_ABOVE), 0)
+    unknown = counts[Note.NO_LIMIT] = tally("unknown")
+    block |= np.where(unknown > 0, int(Note.NO_LIMIT), 0)
+
+    flags = np.zeros_like(block)
+    for flag, what in ((Note.BORROWED_LIMIT, "borrowed"), (Note.PART_BASELINE, "partial")):
+        counts[flag] = tally(what)
+        flags |= np.where(counts[flag] > 0, int(flag), 0)
+    for flag in (Note.TIED_LOWEST, Note.TIED_HIGHEST):
+        if flag in counts:
+            flags |= np.where(counts[flag] >= 0, int(flag), 0)
+    blocked = block != 0
+    note = np.where(blocked, block, statistics.note) | flags
+    numbers = (np.where(blocked, np.nan, array) for array in statistics[:7])
+    return Statistics(*numbers, np.where(blocked, -1, statistics.method).astype(np.int8), note)
+
+
+def _summary(taken: dict[str, _Values]) -> dict[str, np.ndarray]:
+    out: dict[str, np.ndarray] = {}
+    for name, part in taken.items():
+        m = moments(part.point)
+        out |= {f"n_{name}": m.n.astype(np.int64), f"mean_{name}": m.mean, f"sd_{name}": np.sqrt(m.var)}
+        out |= {f"n_below_{name}": part.below.sum(axis=-1), f"n_above_{name}": part.above.sum(axis=-1)}
+    return out
+
+
+def _effect_size(
+    taken: dict[str, _Values], group: str, responses: Responses, visit: int | None, question: Question, sides: Sides
+) -> np.ndarray:
+    if group:
+        return hedges_g(*(sides.take(responses.at(v, question).point, group) for v in (visit, None)), paired=True)
+    g = hedges_g(taken["case"].point, taken["control"].point, paired=False)
+    tied = np.isinf(taken["case"].y).any(axis=-1) | np.isinf(taken["control"].y).any(axis=-1)
+    return np.where(tied, np.nan, g)
+
+
+def _join(pieces: list[Contrast]) -> Contrast:
+    """Put the blocks of a contrast together along the analytes."""
+    first = pieces[0]
+    if len(pieces) == 1:
+        return first
+
+    def along(arrays: list[Any], axis: int = -1) -> np.ndarray:
+        return np.concatenate(arrays, axis=axis)
+
+    return Contrast(
+        first.visit,
+        first.group,
+        Statistics(*(along([piece.statistics[i] for piece in pieces]) for i in range(len(first.statistics)))),
+        {name: along([piece.summary[name] for piece in pieces]) for name in first.summary},
+        {flag: along([piece.counts[flag] for piece in pieces]) for flag in first.counts},
+        None if first.entered is None else along([piece.entered for piece in pieces], axis=-2),
+    )
+
+
+def _adjust(question: Question, contrasts: list[Contrast]) -> None:
+    p = np.stack([contrast.statistics.p_value for contrast in contrasts], axis=-2)
+    shape = p.shape
+    if question.family == "all":
+        p = p.reshape(*shape[:-2], 1, -1)
+    adjusted = adjust_pvalues(p, question.adjust).reshape(shape)
+    n_tests = np.broadcast_to((~np.isnan(p)).sum(axis=-1, keepdims=True), p.shape).reshape(shape)
+    for i, contrast in enumerate(contrasts):
+        contrast.p_adjusted, contrast.n_tests = adjusted[..., i, :], n_tests[..., i, :]
+
+
+__all__ = ["BETWEEN", "Contrast", "contrasts_of", "run"]

@@ -1,0 +1,13 @@
+"""The tests, as array functions over any leading axes; numpy and scipy.special only.
+
+``TESTS`` maps each name to its entry; to add a test, write a function and an entry at the foot of the same file.
+"""
+
+from .common import Statistics, Test, hedges_g, moments, user_test
+from .independent import INDEPENDENT
+from .paired import PAIRED
+from .ranks import RANKS
+
+TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS}
+
+__all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]

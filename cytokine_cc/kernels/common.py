@@ -1,0 +1,254 @@
+"""What all tests share: the shape of an answer, the entry of a test, moments, t distribution, Hedges' g."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import gammaln, stdtr, stdtrit
+
+from ..arrays import Note
+
+ALTERNATIVES = ("two-sided", "greater", "less")
+BASELINE, WITHIN, BETWEEN = QUESTIONS = ("baseline", "change_within", "change_between")
+NUMBER_RULES = ("half", "sqrt2", "limit", "drop", "as_reported")
+
+
+class Statistics(NamedTuple):
+    """What a test returns: arrays over the leading axes; NaN where there is no answer.
+
+    Attributes
+    ----------
+    estimate, std_error, conf_low, conf_high, statistic, df, p_value : ndarray
+        Estimate and interval on the analysis scale, first sample minus second.
+    method : ndarray of int8
+        Position in the entry's `methods`; -1 where the row could not be tested.
+    note : ndarray of int
+        `Note` flags.
+    """
+
+    estimate: np.ndarray
+    std_error: np.ndarray
+    conf_low: np.ndarray
+    conf_high: np.ndarray
+    statistic: np.ndarray
+    df: np.ndarray
+    p_value: np.ndarray
+    method: np.ndarray
+    note: np.ndarray
+
+
+@dataclass(frozen=True)
+class Test:
+    """All that the rest of the library needs to know of a test.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        ``function(x, y, *, alternative, conf_level, **bounds) -> Statistics``; `x` cases (or later), `y` controls (or
+        baseline), missing values NaN, samples along the last axis.
+    label : str
+        For the methods text.
+    questions : tuple of str
+        Those it can answer.
+    paired : bool
+        Whether x[i] belongs to y[i].
+    rules : tuple of str
+        Rules below the limit that it can honour; the first is its own.
+    estimand : str
+        "mean" or "shift".
+    conf_type : str
+    methods : tuple of str
+        What may stand in ``method``.
+    r_call : str
+    reference : str
+    bounded : bool
+        Whether the function takes bounds of censored values (x_low, x_high, y_low, y_high).
+    """
+
+    name: str
+    function: Callable[..., Any]
+    label: str
+    questions: tuple[str, ...]
+    paired: bool
+    rules: tuple[str, ...]
+    estimand: str
+    conf_type: str
+    methods: tuple[str, ...]
+    r_call: str
+    reference: str
+    bounded: bool = False
+
+    __test__ = False  # not a pytest class
+
+    def rule(self, question: str, below_limit: str | None) -> str:
+        """Return the rule below the limit that applies; ranks of changes need numbers."""
+        return below_limit if below_limit is not None else self.rules_for(question)[0]
+
+    def rules_for(self, question: str) -> tuple[str, ...]:
+        """Return the rules that it can honour for a question: only values, not changes, can be tied lowest."""
+        return self.rules if question == BASELINE else tuple(rule for rule in self.rules if rule != "lowest_rank")
+
+
+class Moments(NamedTuple):
+    """Number of values, mean and sum of squares about the mean, over the last axis."""
+
+    n: np.ndarray
+    mean: np.ndarray
+    ss: np.ndarray
+
+    @property
+    def var(self) -> np.ndarray:
+        """Variance, NaN for fewer than two values."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.n > 1, self.ss / (self.n - 1), np.nan)
+
+
+def moments(x: np.ndarray) -> Moments:
+    """Return n, mean and sum of squares of what is not NaN, over the last axis.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., n)
+
+    Returns
+    -------
+    Moments
+        Of shape (...).
+
+    Examples
+    --------
+    >>> m = moments(np.array([[1.0, 2.0, np.nan, 6.0]]))
+    >>> m.n.tolist(), m.mean.tolist(), m.ss.tolist()
+    ([3.0], [3.0], [14.0])
+    """
+    x = np.ascontiguousarray(x)
+    there = ~np.isnan(x)
+    if there.all():
+        n = np.full(x.shape[:-1], float(x.shape[-1]))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = x.sum(axis=-1) / n
+        d = x - mean[..., None]
+    else:
+        n = there.sum(axis=-1).astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.where(there, x, 0.0).sum(axis=-1) / n
+        d = np.where(there, x - mean[..., None], 0.0)
+    d *= d
+    return Moments(n, mean, d.sum(axis=-1))
+
+
+def t_statistics(
+    estimate: np.ndarray,
+    std_error: np.ndarray,
+    df: np.ndarray,
+    note: np.ndarray,
+    alternative: str,
+    conf_level: float | None,
+) -> Statistics:
+    """Turn an estimate and its standard error into t, p and interval; rows with a note that forbids it are NaN."""
+    blocked = note != 0
+    std_error, df = np.where(blocked, np.nan, std_error), np.where(blocked, np.nan, df)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = estimate / std_error
+    p = {"two-sided": lambda: 2 * stdtr(df, -np.abs(t)), "greater": lambda: stdtr(df, -t), "less": lambda: stdtr(df, t)}[alternative]()
+    if conf_level is None:
+        low = high = np.full_like(t, np.nan)
+    else:
+        tail = (1 - conf_level) / 2 if alternative == "two-sided" else 1 - conf_level
+        half = -stdtrit(df, tail) * std_error
+        low = np.where(blocked, np.nan, -np.inf) if alternative == "less" else estimate - half
+        high = np.where(blocked, np.nan, np.inf) if alternative == "greater" else estimate + half
+    method = np.where(blocked, -1, 0).astype(np.int8)
+    return Statistics(estimate, std_error, low, high, t, df, p, method, note)
+
+
+def too_few(n: np.ndarray, least: int) -> np.ndarray:
+    """Flag rows with too few values."""
+    return np.where(n < least, int(Note.TOO_FEW), 0)
+
+
+def constant(std_error: np.ndarray, *means: np.ndarray) -> np.ndarray:
+    """Flag rows whose spread is rounding error: the criterion of R's t.test."""
+    size = np.max(np.abs(np.stack(means)), axis=0)
+    with np.errstate(invalid="ignore"):
+        flat = (std_error < 10 * np.finfo(float).eps * size) | (std_error == 0)
+    return np.where(flat, int(Note.CONSTANT), 0)
+
+
+def hedges_g(x: np.ndarray, y: np.ndarray, *, paired: bool) -> np.ndarray:
+    """Standardised difference of means with Hedges' exact small-sample correction.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (..., n)
+        Two groups; or, `paired`, two visits of the same subjects.
+    paired : bool
+        The mean change is divided by the average of the two SDs (d_av), with n - 1 degrees of freedom; otherwise the
+        difference of means by the pooled SD, with n1 + n2 - 2.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        NaN where it is not defined.
+
+    References
+    ----------
+    Hedges LV. J Educ Stat 1981;6:107-128. doi:10.3102/10769986006002107.
+    Cumming G. Understanding the New Statistics. Routledge 2012 (d_av).
+
+    Examples
+    --------
+    >>> round(float(hedges_g(np.array([3.0, 4, 5]), np.array([1.0, 2, 3]), paired=False)), 4)
+    1.5958
+    """
+    if paired:
+        gone = np.isnan(x - y)
+        x, y = np.where(gone, np.nan, x), np.where(gone, np.nan, y)
+    a, b = moments(x), moments(y)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if paired:
+            df, spread = a.n - 1, (np.sqrt(a.var) + np.sqrt(b.var)) / 2
+        else:
+            df = a.n + b.n - 2
+            spread = np.sqrt((a.ss + b.ss) / df)
+        d = (a.mean - b.mean) / spread
+        correction = np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2)
+    return np.where((df > 1) & np.isfinite(d), d * correction, np.nan)
+
+
+def user_test(function: Callable[..., Any], question: str) -> Test:
+    """Wrap a user's own function as a test.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(x, y)`` with arrays of shape (analytes, n), NaN where missing; returns an object with ``statistic`` and
+        ``pvalue`` (as SciPy's tests do with ``axis=-1, nan_policy="omit"``), or `Statistics`.
+    question : str
+        "change_within" pairs x with y.
+
+    Returns
+    -------
+    Test
+    """
+    name = getattr(function, "__name__", "user test")
+
+    def call(x: np.ndarray, y: np.ndarray, *, alternative: str, conf_level: float | None) -> Statistics:
+        answer = function(x, y)
+        if isinstance(answer, Statistics):
+            return answer
+        p = np.asarray(answer.pvalue, dtype=np.float64)
+        nan = np.full_like(p, np.nan)
+        failed = np.isnan(p)
+        note = np.where(failed, int(Note.FAILED), 0)
+        method = np.where(failed, -1, 0).astype(np.int8)
+        df = np.broadcast_to(np.asarray(getattr(answer, "df", np.nan), dtype=np.float64), p.shape)
+        return Statistics(nan, nan, nan, nan, np.asarray(answer.statistic, dtype=np.float64), df, p, method, note)
+
+    return Test(
+        name, call, f"the user's function {name}", QUESTIONS, question == WITHIN, NUMBER_RULES, "none", "", (f"user function {name}",), "", ""
+    )  # fmt: skip

@@ -1,0 +1,346 @@
+"""Panel: measurements as reported, the state of each, and what is known of the limits of detection."""
+
+from __future__ import annotations
+
+import enum
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .errors import AnalysisWarning, Faults, PanelError, did_you_mean, quoted
+from .labels import as_labels, as_tuple
+
+
+class State(enum.IntEnum):
+    """What is known of one cell of a panel.
+
+    Attributes
+    ----------
+    MEASURED
+        A number within the limits.
+    EXTRAPOLATED
+        A number outside the limits, or flagged so by the instrument.
+    BELOW
+        No number: below the limit of detection.
+    ABOVE
+        No number: above the upper limit.
+    MISSING
+        Nothing is known.
+    """
+
+    MEASURED = 0
+    EXTRAPOLATED = 1
+    BELOW = 2
+    ABOVE = 3
+    MISSING = 4
+
+
+ROLES = ("subject", "visit", "plate")
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A panel of markers measured in samples, as the laboratory reported it; nothing is substituted.
+
+    Made by `read_panel`. Frames are read-only; methods return new panels.
+
+    Attributes
+    ----------
+    values : DataFrame, samples x analytes
+        float64, in the analyte's unit (or its logarithm, see `logged`); NaN where there is no number.
+    state : DataFrame, samples x analytes
+        int8 of `State`.
+    lower_limit, upper_limit : DataFrame, samples x analytes
+        Limits of detection for that cell; NaN where unknown.
+    samples : DataFrame
+        Index sample id; columns ``subject``, ``visit``, ``plate`` (text; NaN where the file has no plates), then the
+        file's other sample columns.
+    analytes : DataFrame
+        Index analyte; columns ``unit`` and ``category`` (empty where not known).
+    fallback_limit, fallback_upper_limit : DataFrame, plates x analytes
+        Lowest and highest MEASURED value on each plate of the whole panel as read; what a plan falls back on where a value
+        lies beyond a limit that the file does not state. One row named "" where plates are not known. Selections keep it.
+    logged : str or None
+        "log2", "ln" or "log10" where the values are logarithms already.
+    has_plates : bool
+        Whether ``samples["plate"]`` was named as the plate of each sample.
+    source : str
+        File name and sha256, or how the panel was made.
+    ignored : tuple of str
+        Columns of the file that were not taken because they vary within a sample.
+    """
+
+    values: pd.DataFrame
+    state: pd.DataFrame
+    lower_limit: pd.DataFrame
+    upper_limit: pd.DataFrame
+    samples: pd.DataFrame
+    analytes: pd.DataFrame
+    fallback_limit: pd.DataFrame
+    fallback_upper_limit: pd.DataFrame
+    logged: str | None = None
+    has_plates: bool = False
+    source: str = ""
+    ignored: tuple[str, ...] = ()
+
+    @classmethod
+    def from_arrays(
+        cls,
+        value: np.ndarray,
+        state: np.ndarray,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        *,
+        samples: pd.DataFrame,
+        analytes: pd.DataFrame,
+        **facts: Any,
+    ) -> Panel:
+        """Build a panel from arrays of shape (analytes, samples); limits may be broadcast.
+
+        Parameters
+        ----------
+        value, state, lower, upper : ndarray, shape (analytes, samples)
+            As the attributes of the same names, transposed.
+        samples, analytes : DataFrame
+            As the attributes.
+        **facts
+            logged, has_plates, source, ignored.
+
+        Returns
+        -------
+        Panel
+        """
+        columns = analytes.index
+        frames = [_frame(array, samples.index, columns) for array in (value, state, lower, upper)]
+        plate = as_labels(samples["plate"]) if facts.get("has_plates") else np.full(len(samples), "", dtype=object)
+        fallback = _fallback(value, state, plate, columns)
+        return cls(*frames, samples, analytes, *fallback, **facts)
+
+    def __repr__(self) -> str:
+        shares = self.detection()[["below", "above", "missing"]].mean()
+        visits = self.samples["visit"].unique()
+        return (
+            f"<Panel: {len(self.samples)} samples of {self.samples['subject'].nunique()} subjects at visits {quoted(visits)}, "
+            f"{len(self.analytes)} analytes; {shares['below']:.1%} below a limit, {shares['above']:.1%} above, "
+            f"{shares['missing']:.1%} missing>"
+        )
+
+    def detection(self) -> pd.DataFrame:
+        """Count, for each analyte, the samples below and above the limits and those with no value.
+
+        Returns
+        -------
+        DataFrame
+            Index analyte; ``n`` samples; shares ``below``, ``above``, ``missing`` of them (states BELOW, ABOVE, MISSING);
+            counts ``n_measured``, ``n_extrapolated``, ``n_below``, ``n_above``, ``n_missing``.
+        """
+        state = self.state.to_numpy()
+        counts = {f"n_{kind.name.lower()}": (state == kind).sum(axis=0) for kind in State}
+        n = len(state)
+        shares = {name: counts[f"n_{name}"] / n if n else np.nan for name in ("below", "above", "missing")}
+        return pd.DataFrame({"n": n, **shares, **counts}, index=self.analytes.index)
+
+    def select(
+        self, *, analytes: Iterable[str] | None = None, subjects: Iterable[Any] | None = None, visits: Iterable[Any] | None = None
+    ) -> Panel:
+        """Keep some analytes (in the order given), subjects or visits.
+
+        Parameters
+        ----------
+        analytes, subjects, visits : iterable, optional
+            Names to keep; None keeps all.
+
+        Returns
+        -------
+        Panel
+            Fallback limits stay those of the whole panel.
+
+        Raises
+        ------
+        PanelError
+            A name that the panel does not hold.
+
+        Examples
+        --------
+        >>> import cytokine_cc as cc
+        >>> panel = cc.load_study("quickstart").panel
+        >>> panel.select(analytes=["IL-6", "TNF-a"], visits=["baseline"]).values.shape
+        (52, 2)
+        """
+        faults = Faults(PanelError, self.source)
+        columns = np.arange(len(self.analytes))
+        if analytes is not None:
+            wanted = [analytes] if isinstance(analytes, str) else list(analytes)
+            columns = self.analytes.index.get_indexer(pd.Index(wanted))
+            self._must_hold(faults, "analyte", wanted, self.analytes.index, columns < 0)
+        keep = np.ones(len(self.samples), dtype=bool)
+        for role, names in (("subject", subjects), ("visit", visits)):
+            if names is not None:
+                labels = as_tuple(names)
+                known = self.samples[role]
+                self._must_hold(faults, role, labels, known.unique(), ~np.isin(labels, known.to_numpy(dtype=object)))
+                keep &= known.isin(labels).to_numpy()
+        faults.raise_if_any()
+        rows = np.flatnonzero(keep)
+        frames = [_frame(_take(frame, columns, rows), self.samples.index[rows], self.analytes.index[columns]) for frame in self._cells]
+        return replace(
+            self,
+            **dict(zip(("values", "state", "lower_limit", "upper_limit"), frames, strict=True)),
+            samples=self.samples.iloc[rows],
+            analytes=self.analytes.iloc[columns],
+            fallback_limit=self.fallback_limit.iloc[:, columns],
+            fallback_upper_limit=self.fallback_upper_limit.iloc[:, columns],
+        )
+
+    def join(self, frame: pd.DataFrame, on: str | Sequence[str]) -> Panel:
+        """Add the columns of a second table, such as clinical data, to the samples.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            One row a subject, or one a subject and visit.
+        on : str or pair of str
+            Its key column, matched to ``subject``; or two, matched to ``subject`` and ``visit``.
+
+        Returns
+        -------
+        Panel
+
+        Raises
+        ------
+        PanelError
+            A key column that is absent, a repeated or blank key, a subject of the panel without a row, a column that the
+            samples hold already: all in one error.
+
+        Warns
+        -----
+        AnalysisWarning
+            Rows of `frame` that belong to no sample.
+        """
+        keys = [on] if isinstance(on, str) else list(on)
+        faults = Faults(PanelError, "second table")
+        if not 1 <= len(keys) <= 2:
+            faults.stop("`on` takes one column (subject) or two (subject, visit)", found=str(on))
+        for key in keys:
+            if key not in frame.columns:
+                faults.add(
+                    f"no column {key!r}; it has {quoted(frame.columns)}.{did_you_mean(key, map(str, frame.columns))}".rstrip("."),
+                    column=key,
+                    remedy="Name the key column with `on`.",
+                )
+        faults.raise_if_any()
+        names = [name for name in frame.columns if name not in keys]
+        for name in names:
+            if name in self.samples.columns:
+                faults.add("the samples have a column of this name already", column=name, remedy="Rename or leave out one of the two.")
+        key_index = pd.MultiIndex.from_arrays([as_labels(frame[key]) for key in keys])
+        roles = ROLES[: len(keys)]
+        wanted = pd.MultiIndex.from_arrays([as_labels(self.samples[role]) for role in roles])
+        for position in np.flatnonzero(key_index.duplicated()):
+            where = dict(zip(roles, key_index[position], strict=True))
+            faults.add("the key occurs more than once", row=frame.index[position], **where, remedy="Keep one row for each.")
+        at = key_index.drop_duplicates().get_indexer(wanted) if faults.rows else key_index.get_indexer(wanted)
+        for key_value in wanted[at < 0].unique():
+            where = dict(zip(roles, key_value, strict=True))
+            faults.add("no row for this subject", **where, remedy="Add the row, or leave the subject out with panel.select(subjects=...).")
+        faults.raise_if_any()
+        extra = key_index.difference(wanted, sort=False)
+        if len(extra):
+            shown = quoted([" at visit ".join(key_value) for key_value in extra], limit=6)
+            warnings.warn(f"{len(extra)} rows of the second table belong to no sample: {shown}.", AnalysisWarning, stacklevel=2)
+        added = frame[names].iloc[at].set_axis(self.samples.index, axis=0)
+        return replace(self, samples=pd.concat([self.samples, added], axis=1))
+
+    def to_long(self) -> pd.DataFrame:
+        """Write the panel as a long table, one row a sample and analyte, from which it can be read again.
+
+        Returns
+        -------
+        DataFrame
+            Columns subject, visit, plate, the other sample columns, analyte, value (text: ``1.04``, ``*1.04``, ``<3.2``,
+            ``OOR <``, ``>10000``, ``OOR >`` or empty), unit, category, lower_limit, upper_limit.
+
+        Notes
+        -----
+        ``read_panel(panel.to_long(), layout="long", plate="plate", unit="unit", category="category",
+        lower_limit="lower_limit", upper_limit="upper_limit", logged=panel.logged)`` gives the same panel; leave out
+        ``plate`` where the panel has none.
+        """
+        n, m = self.values.shape
+        samples = self.samples.iloc[np.repeat(np.arange(n), m)].reset_index(drop=True)
+        if not self.has_plates and samples["plate"].isna().all():
+            samples["plate"] = ""
+        cells = [np.ascontiguousarray(frame.to_numpy()).reshape(-1) for frame in self._cells]
+        columns = {
+            "analyte": np.tile(self.analytes.index.to_numpy(dtype=object), n),
+            "value": _cell_texts(*cells),
+            "unit": np.tile(self.analytes["unit"].to_numpy(dtype=object), n),
+            "category": np.tile(self.analytes["category"].to_numpy(dtype=object), n),
+            "lower_limit": cells[2],
+            "upper_limit": cells[3],
+        }
+        return pd.concat([samples, pd.DataFrame(columns)], axis=1)
+
+    @property
+    def _cells(self) -> tuple[pd.DataFrame, ...]:
+        return self.values, self.state, self.lower_limit, self.upper_limit
+
+    @staticmethod
+    def _must_hold(faults: Faults, role: str, wanted: Sequence[str], known: Iterable[str], absent: np.ndarray) -> None:
+        for name in (name for name, gone in zip(wanted, absent, strict=True) if gone):
+            faults.add(f"no {role} {name!r} in the panel{did_you_mean(name, known).rstrip('?')}", found=name)
+
+
+def _frame(array: np.ndarray, index: pd.Index, columns: pd.Index) -> pd.DataFrame:
+    """Wrap an (analytes, samples) array as a read-only samples x analytes frame, without a copy."""
+    array = array.view()
+    array.flags.writeable = False
+    return pd.DataFrame(array.T, index=index, columns=columns, copy=False)
+
+
+def analyte_major(frame: pd.DataFrame) -> np.ndarray:
+    """Return a samples x analytes frame as an (analytes, samples) array, without a copy where possible."""
+    return frame.to_numpy().T
+
+
+def is_blank(array: np.ndarray) -> bool:
+    """Whether an array of limits is one unknown limit, broadcast."""
+    return array.size > 0 and not any(array.strides) and bool(np.isnan(array.flat[0]))
+
+
+def _take(frame: pd.DataFrame, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    array = analyte_major(frame)
+    if is_blank(array):
+        return np.broadcast_to(array[:1, :1], (len(columns), len(rows)))
+    return array[np.ix_(columns, rows)]
+
+
+def _fallback(value: np.ndarray, state: np.ndarray, plate: np.ndarray, columns: pd.Index) -> tuple[pd.DataFrame, pd.DataFrame]:
+    names = list(dict.fromkeys(plate)) or [""]
+    measured = state == State.MEASURED
+    lowest, highest = np.full((2, len(names), len(value)), np.nan)
+    for i, name in enumerate(names):
+        on = plate == name
+        inside, cells = (measured, value) if on.all() else (measured[:, on], value[:, on])
+        some = inside.any(axis=1)
+        lowest[i] = np.where(some, np.min(cells, axis=1, initial=np.inf, where=inside), np.nan)
+        highest[i] = np.where(some, np.max(cells, axis=1, initial=-np.inf, where=inside), np.nan)
+    return tuple(pd.DataFrame(table, index=pd.Index(names, name="plate"), columns=columns) for table in (lowest, highest))  # type: ignore[return-value]
+
+
+def _cell_texts(value: np.ndarray, state: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    texts = np.array([repr(number) for number in value.tolist()], dtype=object)
+    for i in np.flatnonzero(state != State.MEASURED):
+        kind = state[i]
+        if kind == State.EXTRAPOLATED:
+            texts[i] = f"*{texts[i]}"
+        elif kind == State.MISSING:
+            texts[i] = ""
+        else:
+            sign, limit = ("<", lower[i]) if kind == State.BELOW else (">", upper[i])
+            texts[i] = f"OOR {sign}" if np.isnan(limit) else f"{sign}{limit.item()!r}"
+    return texts

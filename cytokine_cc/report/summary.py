@@ -1,0 +1,116 @@
+"""A short summary of an analysis, for the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+import pandas as pd
+
+from ..analysis import Analysis
+from ..panel import State
+from ..results import Results
+from ..study import Study
+
+WIDTH = 100
+_MOST = 12
+_TITLES = {"baseline": "Baseline", "change_within": "Change within groups", "change_between": "Change between groups"}
+
+
+def summary_text(analysis: Analysis) -> str:
+    """Say what was analysed, what was found, and what was left out and why.
+
+    Parameters
+    ----------
+    analysis : Analysis
+
+    Returns
+    -------
+    str
+    """
+    lines = [*_study_lines(analysis.study), ""]
+    for kind, results in analysis.results.items():
+        lines += [*_question_lines(_TITLES[kind], results, analysis.plan.alpha), ""]
+    lines += _left_out_lines(analysis)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _study_lines(study: Study) -> Iterator[str]:
+    design = study.design
+    yield f"{study.n_case} cases ({design.group} = {design.case}), {study.n_control} controls ({design.control}); matching: {design.matching}"
+    visits = f"; later: {', '.join(study.visits)}" if study.visits else ""
+    yield f"{len(study.analytes)} analytes in {len(study.panel.samples)} samples; baseline: {study.baseline}{visits}"
+    state = study.panel.state.to_numpy()
+    shares = {kind: (state == kind).mean() for kind in State}
+    yield (
+        f"{state.size:,} cells: {shares[State.BELOW]:.1%} below a limit, {shares[State.ABOVE]:.1%} above, "
+        f"{shares[State.EXTRAPOLATED]:.1%} extrapolated, {shares[State.MISSING]:.1%} missing"
+    )
+    below = study.panel.detection()["below"].sort_values(ascending=False)
+    worst = below[below > 0.2]
+    if len(worst):
+        shown = ", ".join(f"{name} {share:.0%}" for name, share in worst.head(6).items())
+        yield from _wrapped(f"most often below: {shown}" + (f" and {len(worst) - 6} more above 20%" if len(worst) > 6 else ""))
+
+
+def _question_lines(title: str, results: Results, alpha: float) -> Iterator[str]:
+    table = results.table
+    first = table.iloc[0]
+    correction = "not adjusted" if first["adjust"] == "none" else f"{first['adjust']}-adjusted"
+    yield f"{title}: {first['test']} on {first['scale']}, below the limit: {first['below_limit']}, {first['alternative']}, {correction}"
+    for (contrast, visit), rows in table.groupby(["contrast", "visit"], sort=False):
+        tested = int(rows["p_value"].notna().sum())
+        hits = rows[rows["p_adjusted"] <= alpha].sort_values("p_value", kind="stable")
+        where = f" at {visit}" if visit not in contrast else ""
+        yield f"  {contrast}{where}: {len(hits)} of {tested} at p <= {alpha:g}"
+        yield from _hit_lines(hits.head(_MOST))
+        if len(hits) > _MOST:
+            yield f"    and {len(hits) - _MOST} more"
+        for name, note in rows.loc[rows["p_value"].isna(), ["analyte", "note"]].head(_MOST).itertuples(index=False):
+            yield from _wrapped(f"{name}: {note}", indent="    ")
+    yield from _note_lines(table)
+
+
+def _hit_lines(hits: pd.DataFrame) -> Iterator[str]:
+    if not len(hits):
+        return
+    width = max(len(name) for name in hits["analyte"])
+    for row in hits.itertuples(index=False):
+        interval = f"{number(row.estimate)} ({number(row.conf_low)} to {number(row.conf_high)})"
+        yield f"    {row.analyte:<{width}}  {interval:<26}  p {p_text(row.p_value):<8} adjusted {p_text(row.p_adjusted)}"
+
+
+def _note_lines(table: pd.DataFrame) -> Iterator[str]:
+    """Notes of tested rows, alike ones together."""
+    notes = table.loc[table["p_value"].notna() & (table["note"] != ""), "note"].str.split("; ").explode()
+    kinds = notes.str.replace(r"\b\d+ (?=values|numbers|subjects)", "some ", regex=True).value_counts(sort=False)
+    for kind, count in kinds.items():
+        yield from _wrapped(f"note ({count} row{'s' if count > 1 else ''}): {kind}", indent="  ")
+
+
+def _left_out_lines(analysis: Analysis) -> Iterator[str]:
+    total = {kind: len(results.excluded) for kind, results in analysis.results.items() if len(results.excluded)}
+    if not total:
+        yield "Left out: nothing"
+        return
+    yield "Left out"
+    for kind in total:
+        excluded = analysis.results[kind].excluded
+        for reason, rows in excluded.groupby("reason", sort=False):
+            absent = (rows["analyte"] == "").all()
+            what = f"{rows['subject'].nunique()} subjects" if absent else f"{len(rows)} values of {rows['subject'].nunique()} subjects"
+            yield from _wrapped(f"{_TITLES[kind].lower()}: {what}: {reason}", indent="  ")
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
+
+
+def number(value: float) -> str:
+    """Round for reading: three significant digits."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def p_text(p: float) -> str:
+    """Round a p-value for reading."""
+    return "<0.0001" if p < 1e-4 else f"{p:.2g}" if p < 0.01 else f"{p:.3f}"

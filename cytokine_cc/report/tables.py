@@ -1,0 +1,91 @@
+"""CSV tables and a manifest in a folder, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..analysis import Analysis, versions
+from ..errors import OptionError
+from ..kernels.common import QUESTIONS
+
+
+def write_tables(analysis: Analysis, folder: Any, inputs: Sequence[tuple[str, str]] = ()) -> list[Path]:
+    """Write the results as CSV, and a manifest that says how they were made.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    folder : path
+        Made if need be. Tables of an earlier run are replaced; other files in it stay.
+    inputs : sequence of (name, sha256)
+
+    Returns
+    -------
+    list of Path
+        baseline.csv, change_within.csv, change_between.csv (of the questions asked), descriptives.csv, excluded.csv,
+        methods.txt, manifest.json.
+
+    Raises
+    ------
+    OptionError
+        The folder cannot be written to; nothing is left behind then.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(f"--out {folder}: this is a file; name a folder.")
+    made = next((path for path in reversed([folder, *folder.parents]) if not path.exists()), None)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
+            texts = _texts(analysis, inputs)
+            for name, text in texts.items():
+                (Path(partial) / name).write_text(text, encoding="utf-8")
+            for name in texts:
+                os.replace(Path(partial) / name, folder / name)
+        # A question that is no longer asked must not leave its old table beside the new manifest.
+        for kind in QUESTIONS:
+            if f"{kind}.csv" not in texts:
+                (folder / f"{kind}.csv").unlink(missing_ok=True)
+    except OSError as error:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        raise OptionError(f"--out {folder}: cannot be written ({error.strerror or error}).") from None
+    return [folder / name for name in texts]
+
+
+def _texts(analysis: Analysis, inputs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """All files as text; the manifest last, with the sha256 of the others."""
+    texts = {f"{kind}.csv": results.to_csv() or "" for kind, results in analysis.results.items()}
+    texts["descriptives.csv"] = analysis.descriptives.to_csv(index=False, lineterminator="\n")
+    parts = [results.excluded.assign(question=kind) for kind, results in analysis.results.items()]
+    excluded = pd.concat(parts, ignore_index=True)[["question", "subject", "visit", "analyte", "reason"]]
+    texts["excluded.csv"] = excluded.to_csv(index=False, lineterminator="\n")
+    texts["methods.txt"] = analysis.describe() + "\n"
+    texts["manifest.json"] = json.dumps(_manifest(analysis, inputs, texts), indent=2, ensure_ascii=False) + "\n"
+    return texts
+
+
+def _manifest(analysis: Analysis, inputs: Sequence[tuple[str, str]], texts: dict[str, str]) -> dict[str, Any]:
+    plan: dict[str, Any] = {"alpha": analysis.plan.alpha}
+    plan |= {kind: dict(results.meta["plan"]) for kind, results in analysis.results.items()}
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": dict(versions()),
+        "inputs": [{"file": name, "sha256": digest} for name, digest in inputs],
+        "source": analysis.study.panel.source,
+        "design": asdict(analysis.study.design),
+        "plan": plan,
+        "seed": {kind: results.meta["seed"] for kind, results in analysis.results.items()},
+        "outputs": [{"file": name, "sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in texts.items()],
+    }

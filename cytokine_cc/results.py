@@ -1,0 +1,253 @@
+"""Results: one table with fixed columns for every question, what was left out, and how it was made."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .errors import OptionError, fraction, known_keys, one_of, quoted
+from .multiplicity import ALIASES, METHODS, adjust_pvalues
+
+EXCLUDED_COLUMNS = ("subject", "visit", "analyte", "reason")
+TEXT, COUNT, NUMBER = "str", "Int64", "float64"
+COLUMNS: dict[str, str] = {
+    "analyte": TEXT, "contrast": TEXT, "visit": TEXT, "test": TEXT, "method": TEXT, "scale": TEXT, "below_limit": TEXT,
+    "alternative": TEXT, "covariates": TEXT,
+    "n_case": COUNT, "n_control": COUNT, "n_below_case": COUNT, "n_below_control": COUNT, "n_above_case": COUNT, "n_above_control": COUNT,
+    "mean_case": NUMBER, "mean_control": NUMBER, "sd_case": NUMBER, "sd_control": NUMBER,
+    "estimand": TEXT, "estimate": NUMBER, "std_error": NUMBER, "conf_low": NUMBER, "conf_high": NUMBER, "conf_level": NUMBER,
+    "conf_type": TEXT, "hedges_g": NUMBER, "statistic": NUMBER, "df": NUMBER, "p_value": NUMBER,
+    "adjust": TEXT, "family": TEXT, "n_tests": COUNT, "p_adjusted": NUMBER, "note": TEXT,
+}  # fmt: skip
+_SHOWN = ("analyte", "contrast", "visit", "n_case", "n_control", "estimate", "conf_low", "conf_high", "p_value", "p_adjusted", "note")
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What came of one question, or of several.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row an analyte and contrast, in panel order, even where it could not be tested. Columns, always these:
+
+        - analyte, contrast (states the sign: "case / control"), visit, test, method (what was really done), scale, below_limit
+          (the rule), alternative, covariates
+        - n_case, n_control: values that entered; n_below_*, n_above_*: of these, beyond a limit (of changes: at either visit)
+        - mean_*, sd_*: of the values (or changes) as they entered, geometric on log scales
+        - estimand, estimate, std_error (analysis scale), conf_low, conf_high, conf_level, conf_type. On log scales ratios
+        - hedges_g, statistic, df, p_value
+        - adjust, family, n_tests (tests with a p-value in the family), p_adjusted
+        - note: what the reader must know of this row; says why where p_value is NaN
+
+        Text columns hold "" rather than NaN, counts are Int64.
+    excluded : DataFrame
+        subject, visit, analyte, reason: every cell that did not enter. An empty analyte: there is no sample.
+    meta : dict
+        The question's plan, design, source, versions, seed.
+    """
+
+    table: pd.DataFrame
+    excluded: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EXCLUDED_COLUMNS), dtype=object))
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if list(self.table.columns) != list(COLUMNS):
+            raise OptionError(f"a results table has the columns {quoted(COLUMNS, limit=40)}; got {quoted(self.table.columns, limit=40)}.")
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        shown = self.table[list(_SHOWN[:-1])]
+        head = f"<Results: {len(self)} rows, {int(self.table['p_value'].notna().sum())} tested; {len(self.excluded)} cells left out>"
+        return f"{head}\n{shown.to_string(max_rows=12, index=False, float_format=_brief)}"
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook, rounded; full precision stays in ``table``."""
+        rows = self.table[list(_SHOWN)]
+        head = "".join(f"<th>{name}</th>" for name in _SHOWN)
+        body = "\n".join(
+            "<tr>" + "".join(f"<td>{html.escape(_shown(value))}</td>" for value in row) + "</tr>" for row in rows.itertuples(index=False)
+        )
+        first = self.table.iloc[0] if len(self) else None
+        how = f"{first['test']} on {first['scale']}, adjusted by {first['adjust']}; " if first is not None else ""
+        caption = html.escape(f"{how}{len(self)} rows, {len(self.excluded)} cells left out. Rounded here; .table has full precision.")
+        return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+
+    def significant(self, alpha: float = 0.05) -> Results:
+        """Keep the rows with an adjusted p-value of at most `alpha`.
+
+        Parameters
+        ----------
+        alpha : float
+
+        Returns
+        -------
+        Results
+        """
+        fraction("alpha", alpha)
+        return replace(self, table=self.table[self.table["p_adjusted"] <= alpha])
+
+    def select(self, **where: Any) -> Results:
+        """Keep the rows that match; adjusted p-values stay as they are (use `adjust` for a new family).
+
+        Parameters
+        ----------
+        **where
+            Column -> value, or list of values.
+
+        Returns
+        -------
+        Results
+
+        Raises
+        ------
+        OptionError
+            An unknown column, or a value that the column does not hold.
+
+        Examples
+        --------
+        >>> import cytokine_cc as cc
+        >>> results = cc.compare_baseline(cc.load_study("quickstart"))
+        >>> len(results.select(analyte=["IL-6", "TNF-a"]))
+        2
+        """
+        known_keys("select()", where, COLUMNS)
+        keep = np.ones(len(self), dtype=bool)
+        for column, value in where.items():
+            values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+            for item in values:
+                if not self.table[column].eq(item).any():
+                    raise OptionError(f"no row has {column} = {item!r}; there are {quoted(self.table[column].unique())}.")
+            keep &= self.table[column].isin(values).to_numpy()
+        return replace(self, table=self.table[keep])
+
+    def adjust(self, method: str, family: str | None = None) -> Results:
+        """Adjust the raw p-values anew, for the rows at hand.
+
+        Parameters
+        ----------
+        method : str
+            As in `adjust_pvalues`.
+        family : {"visit", "all"}, optional
+            "visit": each contrast and visit its own family; "all": all rows. None keeps what the table says.
+
+        Returns
+        -------
+        Results
+        """
+        one_of("method", method, METHODS, ALIASES)
+        if family is not None:
+            one_of("family", family, ("visit", "all"))
+        table = self.table.copy()
+        if family is not None:
+            table["family"] = family
+        table["adjust"] = method
+        own = table["contrast"] + "\0" + table["visit"]
+        keys = own.where(table["family"] == "visit", "\0all")
+        adjusted = np.full(len(table), np.nan)
+        tests = np.zeros(len(table), dtype=np.int64)
+        p = table["p_value"].to_numpy()
+        for key in keys.unique():
+            rows = (keys == key).to_numpy()
+            adjusted[rows] = adjust_pvalues(p[rows], method)
+            tests[rows] = int((~np.isnan(p[rows])).sum())
+        table["p_adjusted"] = adjusted
+        table["n_tests"] = pd.array(tests, dtype="Int64")
+        return replace(self, table=table)
+
+    @staticmethod
+    def combine(parts: Sequence[Results]) -> Results:
+        """Put several results into one table, such as those of all questions; adjusted p-values stay as they are.
+
+        Parameters
+        ----------
+        parts : sequence of Results
+
+        Returns
+        -------
+        Results
+        """
+        if not parts:
+            raise OptionError("combine() needs at least one Results.")
+        table = pd.concat([part.table for part in parts], ignore_index=True)
+        excluded = pd.concat([part.excluded for part in parts], ignore_index=True)
+        return Results(table.astype(COLUMNS), excluded, {"parts": [dict(part.meta) for part in parts]})
+
+    def to_csv(self, path: Any = None) -> str | None:
+        """Write the table at full precision.
+
+        Parameters
+        ----------
+        path : path, optional
+            None returns the text.
+
+        Returns
+        -------
+        str or None
+        """
+        text = self.table.to_csv(index=False, lineterminator="\n")
+        if path is None:
+            return text
+        Path(path).write_text(text, encoding="utf-8")
+        return None
+
+    @classmethod
+    def from_csv(cls, source: Any) -> Results:
+        """Read back what `to_csv` wrote; ``excluded`` and ``meta`` are not in that file.
+
+        Parameters
+        ----------
+        source : path or text stream
+
+        Returns
+        -------
+        Results
+        """
+        text = source.read() if hasattr(source, "read") else Path(source).read_text(encoding="utf-8")
+        cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+        missing = [name for name in COLUMNS if name not in cells.columns]
+        if missing or len(cells.columns) != len(COLUMNS):
+            raise OptionError(f"this is no results table: columns {quoted(missing)} are missing or others are in excess.")
+        return cls(table_of({name: _read_back(cells[name], kind) for name, kind in COLUMNS.items()}))
+
+
+def _read_back(cells: pd.Series, kind: str) -> Any:
+    if kind == TEXT:
+        return cells.to_numpy(dtype=object)
+    if kind == COUNT:
+        return counts([None if not cell else int(cell) for cell in cells])
+    return np.array([float(cell) if cell else np.nan for cell in cells])
+
+
+def counts(values: Any) -> Any:
+    """Whole numbers as Int64; None stands for <NA>."""
+    return pd.array(values, dtype="Int64")
+
+
+def table_of(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Build the table from its columns, in the contract's order and types."""
+    frame = pd.DataFrame({name: columns[name] for name in COLUMNS})
+    return frame.astype({name: kind for name, kind in COLUMNS.items() if str(frame.dtypes[name]) != kind and not _same_text(frame, name, kind)})
+
+
+def _same_text(frame: pd.DataFrame, name: str, kind: str) -> bool:
+    return kind == TEXT and frame.dtypes[name] == pd.Series([], dtype=str).dtype
+
+
+def _brief(number: float) -> str:
+    return f"{number:.3g}"
+
+
+def _shown(value: Any) -> str:
+    if value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    return _brief(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,308 @@
+"""Study: a panel and a design, checked against each other once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .arrays import StudyArrays
+from .design import Design
+from .errors import Faults, StudyError, did_you_mean, quoted
+from .labels import as_labels, coded
+from .panel import Panel, State, analyte_major, is_blank
+
+EXCLUDED_COLUMNS = ("subject", "visit", "analyte", "reason")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A panel whose samples have been checked against a design.
+
+    Parameters
+    ----------
+    panel : Panel
+    design : Design
+
+    Attributes
+    ----------
+    baseline : str
+        Label of the baseline; "1+2" where two visits are averaged.
+    visits : tuple of str
+        Later visits, in order.
+    subjects : DataFrame
+        Index subject, cases first; columns ``role`` ("case" or "control") and ``matched_set``. The usable subjects.
+    excluded : DataFrame
+        subject, visit, analyte (empty: all of them), reason. Subjects without a baseline, or without a partner in their set.
+
+    Raises
+    ------
+    StudyError
+        Lists every fault: absent columns, group labels that are neither case nor control, a subject in both groups or in
+        two sets, visits that do not exist, several visits and no baseline, nobody left.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> study = cc.load_study("quickstart")
+    >>> study.n_case, study.n_control, study.baseline, study.visits
+    (30, 22, 'baseline', ('month6',))
+    """
+
+    panel: Panel
+    design: Design
+    baseline: str = field(init=False)
+    visits: tuple[str, ...] = field(init=False)
+    subjects: pd.DataFrame = field(init=False)
+    excluded: pd.DataFrame = field(init=False)
+
+    def __post_init__(self) -> None:
+        faults = Faults(StudyError, self.panel.source.partition(" (")[0])
+        if not isinstance(self.panel, Panel) or not isinstance(self.design, Design):
+            faults.stop(f"Study takes a Panel and a Design; got {type(self.panel).__name__} and {type(self.design).__name__}")
+        _check_columns(self.panel, self.design, faults)
+        before, later = _visits(self.panel, self.design, faults)
+        roles, sets = _by_subject(self.panel, self.design, faults)
+        faults.raise_if_any()
+        roles, sets, excluded = _usable(self.panel, before, roles, sets)
+        _check_left(self.design, roles, excluded, faults)
+        ordered = [subject for role in ("case", "control") for subject, own in roles.items() if own == role]
+        subjects = pd.DataFrame(
+            {"role": [roles[subject] for subject in ordered], "matched_set": [sets.get(subject, "") for subject in ordered]},
+            index=pd.Index(ordered, name="subject", dtype=object),
+            dtype=object,
+        )
+        for name, value in (("baseline", "+".join(before)), ("visits", later), ("subjects", subjects)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "excluded", pd.DataFrame(excluded, columns=list(EXCLUDED_COLUMNS), dtype=object))
+
+    def __repr__(self) -> str:
+        left_out = f"; {self.excluded['subject'].nunique()} subjects left out" if len(self.excluded) else ""
+        return (
+            f"<Study: {self.n_case} cases ({self.design.group} = {self.design.case}), {self.n_control} controls "
+            f"({self.design.control}), matching: {self.design.matching}; baseline {self.baseline!r}, later visits "
+            f"{quoted(self.visits)}; {len(self.analytes)} analytes{left_out}>"
+        )
+
+    @property
+    def analytes(self) -> pd.Index:
+        """Names of the analytes, in panel order."""
+        return self.panel.analytes.index
+
+    @property
+    def n_case(self) -> int:
+        """Number of usable cases."""
+        return int((self.subjects["role"] == "case").sum())
+
+    @property
+    def n_control(self) -> int:
+        """Number of usable controls."""
+        return len(self.subjects) - self.n_case
+
+    @property
+    def baseline_visits(self) -> tuple[str, ...]:
+        """The visits that make up the baseline."""
+        return self.design.baseline_visits or (self.baseline,)
+
+    def select(self, *, analytes: Iterable[str] | None = None, subjects: Iterable[Any] | None = None) -> Study:
+        """Keep some analytes or subjects.
+
+        Parameters
+        ----------
+        analytes, subjects : iterable, optional
+            None keeps all.
+
+        Returns
+        -------
+        Study
+        """
+        return replace(self, panel=self.panel.select(analytes=analytes, subjects=subjects))
+
+    @cached_property
+    def sample_at(self) -> np.ndarray:
+        """Position in ``panel.samples`` of each (visit, usable subject); -1 where there is no sample."""
+        at = np.full((len(self.baseline_visits) + len(self.visits), len(self.subjects)), -1, dtype=np.intp)
+        row = {label: i for i, label in enumerate((*self.baseline_visits, *self.visits))}
+        visit = np.array([row.get(label, -1) for label in self.panel.samples["visit"]], dtype=np.intp)
+        subject = self.subjects.index.get_indexer(pd.Index(self.panel.samples["subject"], dtype=object))
+        known = np.flatnonzero((visit >= 0) & (subject >= 0))
+        at[visit[known], subject[known]] = known
+        return at
+
+    @cached_property
+    def arrays(self) -> StudyArrays:
+        """The study as arrays (visits, analytes, subjects): the only form in which numbers reach a test."""
+        panel, at = self.panel, self.sample_at
+        sets = coded(self.subjects["matched_set"])[0] if self.design.matching == "sets" else None
+        return StudyArrays(
+            value=_gather(analyte_major(panel.values), at, np.nan),
+            state=_gather(analyte_major(panel.state), at, State.MISSING),
+            lower=_gather(analyte_major(panel.lower_limit), at, np.nan),
+            upper=_gather(analyte_major(panel.upper_limit), at, np.nan),
+            fallback_lower=self._fallback(panel.fallback_limit),
+            fallback_upper=self._fallback(panel.fallback_upper_limit),
+            case=(self.subjects["role"] == "case").to_numpy(dtype=bool),
+            stratum=sets,
+            later=self.visits,
+            n_baseline=len(self.baseline_visits),
+            logged=panel.logged,
+        )
+
+    @cached_property
+    def plate_by_group(self) -> float:
+        """Chi-square p-value of plate by group at baseline; NaN where plates are not known or there is only one."""
+        if not self.panel.has_plates:
+            return float("nan")
+        first = self.sample_at[0]
+        plate, plates = coded(self.panel.samples["plate"].to_numpy(dtype=object)[first[first >= 0]])
+        if len(plates) < 2:
+            return float("nan")
+        case = self.arrays.case[first >= 0]
+        counts = np.stack([np.bincount(plate[case == role], minlength=len(plates)) for role in (True, False)]).astype(float)
+        expected = counts.sum(axis=0) * counts.sum(axis=1, keepdims=True) / counts.sum()
+        from scipy.special import chdtrc
+
+        return float(chdtrc(len(plates) - 1, ((counts - expected) ** 2 / expected).sum()))
+
+    def _fallback(self, table: pd.DataFrame) -> np.ndarray:
+        limits = table.to_numpy().T
+        at = self.sample_at
+        if limits.shape[1] == 1:
+            return np.broadcast_to(limits[None, :, :1], (len(at), *limits.shape[:1], at.shape[1]))
+        plate = table.index.get_indexer(pd.Index(as_labels(self.panel.samples["plate"]), dtype=object))
+        return _gather(limits, np.where(at >= 0, plate[at], -1), np.nan)
+
+
+def _gather(cells: np.ndarray, at: np.ndarray, blank: Any) -> np.ndarray:
+    """Take (analytes, samples) at (visits, subjects) -> (visits, analytes, subjects)."""
+    shape = (len(at), len(cells), at.shape[1])
+    if is_blank(cells):
+        return np.broadcast_to(np.array(blank, dtype=cells.dtype), shape)
+    out = np.empty(shape, dtype=cells.dtype)
+    for v, index in enumerate(at):
+        np.take(cells, index, axis=1, out=out[v], mode="clip")
+        if (index < 0).any():
+            out[v][:, index < 0] = blank
+    return out
+
+
+def _check_columns(panel: Panel, design: Design, faults: Faults) -> None:
+    columns = list(panel.samples.columns)
+    named = [("group", design.group), ("matched_set", design.matched_set), *(("matched_on", name) for name in design.matched_on)]
+    for role, name in named:
+        if name is not None and name not in columns:
+            note = " (it varies within a sample and was not taken)" if name in panel.ignored else ""
+            hint = did_you_mean(name, columns)
+            faults.add(
+                f"no sample column {name!r}{note}; there are {quoted(columns, limit=30)}",
+                column=name,
+                remedy=f"Name the right one with {role}=..., or add it with panel.join().{hint}",
+            )
+
+
+def _visits(panel: Panel, design: Design, faults: Faults) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    known = tuple(dict.fromkeys(panel.samples["visit"]))
+    before = design.baseline_visits
+    if before is None and len(known) > 1:
+        faults.add(f"there are {len(known)} visits ({quoted(known)}) and no baseline", remedy="Name the visit before treatment with baseline=....")
+    before = before or known[:1]
+    for role, labels in (("baseline", before), ("visits", design.visits or ())):
+        for label in labels:
+            if label not in known:
+                faults.add(
+                    f"no visit {label!r} (named as {role}); the visits are {quoted(known)}",
+                    visit=label,
+                    remedy=f"Correct {role}=....{did_you_mean(label, known)}",
+                )
+    later = design.visits if design.visits is not None else tuple(label for label in known if label not in before)
+    return before, later
+
+
+def _by_subject(panel: Panel, design: Design, faults: Faults) -> tuple[dict[str, str], dict[str, str]]:
+    """Role and set of each subject, in order of first appearance."""
+    subjects = panel.samples["subject"].to_numpy(dtype=object)
+    labels = _one_each(panel, subjects, design.group, "group", faults)
+    sets = _one_each(panel, subjects, design.matched_set, "matched_set", faults)
+    names = {design.case: "case", design.control: "control"}
+    strange: dict[str, list[str]] = {}
+    for subject, label in labels.items():
+        if label and label not in names:
+            strange.setdefault(label, []).append(subject)
+        elif not label:
+            faults.add(
+                "the subject's group is blank", subject=subject, column=design.group, remedy="Fill it in, or leave the subject out with panel.select()."
+            )
+    for label, of in strange.items():
+        faults.add(
+            f"unknown group label {label!r} in {len(of)} subjects ({quoted(of, limit=5)}); expected {design.case!r} (case) "
+            f"or {design.control!r} (control)",
+            column=design.group,
+            found=label,
+            remedy=f"Correct case=... or control=..., or leave these subjects out with panel.select(subjects=...).{did_you_mean(label, names)}",
+        )
+    present = set(labels.values())
+    for role, label in (("case", design.case), ("control", design.control)):
+        if labels and label not in present:
+            faults.add(f"nobody is in group {label!r} (named as {role})", column=design.group, found=quoted(present))
+    return {subject: names.get(label, "") for subject, label in labels.items()}, sets
+
+
+def _one_each(panel: Panel, subjects: np.ndarray, column: str | None, role: str, faults: Faults) -> dict[str, str]:
+    if column is None or column not in panel.samples.columns:
+        return {}
+    found: dict[str, str] = {}
+    clashes: dict[str, set[str]] = {}
+    for subject, label in zip(subjects, as_labels(panel.samples[column]), strict=True):
+        first = found.setdefault(subject, label)
+        if label != first:
+            clashes.setdefault(subject, {first}).add(label)
+    for subject, several in clashes.items():
+        problem = "the subject is in more than one group" if role == "group" else "the subject is in more than one matched set"
+        faults.add(problem, subject=subject, column=column, found=" and ".join(sorted(several)), remedy="Correct the file; group and set belong to the subject.")
+    return found
+
+
+def _usable(
+    panel: Panel, before: tuple[str, ...], roles: dict[str, str], sets: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str], list[tuple[str, str, str, str]]]:
+    """Set aside who has no baseline, and then whose set has no partner left."""
+    label = "+".join(before)
+    at_baseline = panel.samples["visit"].isin(before).to_numpy()
+    there = set(panel.samples["subject"].to_numpy(dtype=object)[at_baseline])
+    excluded = [(subject, label, "", "no sample at baseline") for subject in roles if subject not in there]
+    roles = {subject: role for subject, role in roles.items() if subject in there}
+    if not sets:
+        return roles, sets, excluded
+    kinds: dict[str, set[str]] = {}
+    for subject, role in roles.items():
+        kinds.setdefault(sets[subject], set()).add(role)
+    kept = {}
+    for subject, role in roles.items():
+        own = sets[subject]
+        if not own:
+            excluded.append((subject, label, "", "in no matched set"))
+        elif len(kinds[own]) < 2:
+            missing = "control" if role == "case" else "case"
+            excluded.append((subject, label, "", f"matched set {own} has no {missing} with a baseline"))
+        else:
+            kept[subject] = role
+    return kept, sets, excluded
+
+
+def _check_left(design: Design, roles: dict[str, str], excluded: list[tuple[str, str, str, str]], faults: Faults) -> None:
+    left = set(roles.values())
+    if left == {"case", "control"}:
+        return
+    why: dict[str, int] = {}
+    for _, _, _, reason in excluded:
+        kind = "matched set has subjects of one kind only" if reason.startswith("matched set") else reason
+        why[kind] = why.get(kind, 0) + 1
+    reasons = "; ".join(f"{kind}: {count} subjects" for kind, count in why.items())
+    for role in ("case", "control"):
+        if role not in left:
+            faults.add(f"no usable {role} is left ({reasons})", column=design.matched_set or design.group, remedy="Check the baseline and the sets.")
+    faults.raise_if_any()

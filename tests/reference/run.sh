@@ -1,0 +1,7 @@
+#!/bin/sh
+# Makes every CSV here anew, and session.txt.
+set -e
+cd "$(dirname "$0")"
+export LC_ALL=C
+for s in make_data tests adjust ranks_null t_distribution; do Rscript --vanilla $s.R; done
+Rscript --vanilla -e 'writeLines(capture.output(sessionInfo()), "session.txt")'

@@ -1,0 +1,10 @@
+# Student's t -> t_distribution.csv (lower = P(T <= t), upper = P(T >= t)); exact small-sample factor of Hedges -> hedges.csv
+source("common.R")
+t <- c(0, 1e-8, .1, 1, 2, 3.1, 5, 10, 30, 100); df <- c(1, 1.5, 2, 3.7, 10, 49.123, 50, 500)
+a <- expand.grid(t = t, df = df)
+p <- data.frame(kind = "p", df = a$df, t = a$t, lower = pt(a$t, a$df), upper = pt(a$t, a$df, lower.tail = FALSE), two_sided = 2 * pt(-abs(a$t), a$df))
+a <- expand.grid(p = c(.9, .95, .975, .995), df = df)
+q <- data.frame(kind = "quantile", df = a$df, t = qt(a$p, a$df), lower = a$p, upper = NA_real_, two_sided = NA_real_)
+write_table(rbind(p, q), "t_distribution.csv")
+d <- c(2:12, 15, 20, 25, 30, 40, 50, 60, 75, 100, 150, 200, 300, 400)
+write_table(data.frame(df = d, J = exp(lgamma(d / 2) - lgamma((d - 1) / 2)) / sqrt(d / 2)), "hedges.csv")
