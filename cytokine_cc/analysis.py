@@ -20,7 +20,7 @@ from .labels import as_labels
 from .limits import back_transform
 from .panel import State
 from .plan import Baseline, ChangeBetween, ChangeWithin, Plan, Question
-from .results import EXCLUDED_COLUMNS, Results, counts, table_of
+from .results import Results, count_column, excluded_table, table_of, text_column
 from .study import Study
 from .summaries import descriptives
 from .wording import analysis_text
@@ -264,13 +264,9 @@ def _answers(study: Study, questions: Iterable[Question]) -> list[Results]:
 
 
 def _results(study: Study, question: Question, contrasts: list[Contrast]) -> Results:
-    parts = [_columns(study, question, contrast) for contrast in contrasts]
-    columns = parts[0] if len(parts) == 1 else {name: _concat([part[name] for part in parts]) for name in parts[0]}
-    return Results(table_of(columns), _excluded(study, question, contrasts), _meta(study, question))
-
-
-def _concat(arrays: list[Any]) -> Any:
-    return np.concatenate(arrays) if isinstance(arrays[0], np.ndarray) else pd.concat([pd.Series(array) for array in arrays], ignore_index=True).array
+    tables = [table_of(_columns(study, question, contrast)) for contrast in contrasts]
+    table = tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+    return Results(table, _excluded(study, question, contrasts), _meta(study, question))
 
 
 def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, Any]:
@@ -279,11 +275,11 @@ def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, 
     label, visit = contrast_label(study, question, contrast)
     back = question.scale
 
-    def text(value: str) -> np.ndarray:
-        return np.full(m, value, dtype=object)
+    def text(value: str) -> Any:
+        return text_column(value, m)
 
     def count(name: str) -> Any:
-        return counts(s[name]) if name in s else counts([None] * m)
+        return count_column(s[name]) if name in s else count_column(np.zeros(m), np.ones(m, dtype=bool))
 
     def number(name: str) -> np.ndarray:
         return back_transform(s[name], back) if name in s else np.full(m, np.nan)
@@ -291,11 +287,11 @@ def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, 
     methods = np.array([*entry.methods, ""], dtype=object)
     sides = ("case", "control")
     return {
-        "analyte": study.analytes.to_numpy(dtype=object),
+        "analyte": text_column(study.analytes.to_numpy(dtype=object)),
         "contrast": text(label),
         "visit": text(visit),
         "test": text(entry.name),
-        "method": methods[stats.method],
+        "method": text_column(methods[stats.method]),
         "scale": text(question.scale),
         "below_limit": text(question.rule),
         "alternative": text(question.alternative),
@@ -315,9 +311,9 @@ def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, 
         "p_value": stats.p_value,
         "adjust": text(question.adjust),
         "family": text(question.family),
-        "n_tests": counts(contrast.n_tests),
+        "n_tests": count_column(contrast.n_tests),
         "p_adjusted": contrast.p_adjusted,
-        "note": _notes(study, question, contrast),
+        "note": text_column(_notes(study, question, contrast)),
     }
 
 
@@ -358,7 +354,7 @@ def _common_notes(study: Study, question: Question) -> str:
 
 def _excluded(study: Study, question: Question, contrasts: list[Contrast]) -> pd.DataFrame:
     rows = [row for contrast in contrasts for row in _left_out(study, question, contrast)]
-    return pd.DataFrame(rows, columns=list(EXCLUDED_COLUMNS), dtype=object)
+    return excluded_table(rows)
 
 
 def _left_out(study: Study, question: Question, contrast: Contrast) -> Iterator[tuple[str, str, str, str]]:

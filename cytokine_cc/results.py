@@ -6,6 +6,7 @@ import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ COLUMNS: dict[str, str] = {
     "conf_type": TEXT, "hedges_g": NUMBER, "statistic": NUMBER, "df": NUMBER, "p_value": NUMBER,
     "adjust": TEXT, "family": TEXT, "n_tests": COUNT, "p_adjusted": NUMBER, "note": TEXT,
 }  # fmt: skip
+_TEXT_TYPE = pd.Series([""], dtype=str).dtype  # object before pandas 3, str since
 _SHOWN = ("analyte", "contrast", "visit", "n_case", "n_control", "estimate", "conf_low", "conf_high", "p_value", "p_adjusted", "note")
 
 
@@ -55,7 +57,7 @@ class Results:
     """
 
     table: pd.DataFrame
-    excluded: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EXCLUDED_COLUMNS), dtype=object))
+    excluded: pd.DataFrame = field(default_factory=lambda: excluded_table([]))
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -161,7 +163,7 @@ class Results:
             adjusted[rows] = adjust_pvalues(p[rows], method)
             tests[rows] = int((~np.isnan(p[rows])).sum())
         table["p_adjusted"] = adjusted
-        table["n_tests"] = pd.array(tests, dtype="Int64")
+        table["n_tests"] = count_column(tests)
         return replace(self, table=table)
 
     @staticmethod
@@ -220,27 +222,44 @@ class Results:
         return cls(table_of({name: _read_back(cells[name], kind) for name, kind in COLUMNS.items()}))
 
 
+def excluded_table(rows: list[tuple[str, str, str, str]]) -> pd.DataFrame:
+    """Build the table of what was left out."""
+    cells = np.array(rows, dtype=object).reshape(len(rows), len(EXCLUDED_COLUMNS))
+    return pd.DataFrame({name: text_column(cells[:, i]) for i, name in enumerate(EXCLUDED_COLUMNS)}, copy=False)
+
+
 def _read_back(cells: pd.Series, kind: str) -> Any:
     if kind == TEXT:
-        return cells.to_numpy(dtype=object)
+        return text_column(cells.to_numpy(dtype=object))
     if kind == COUNT:
-        return counts([None if not cell else int(cell) for cell in cells])
+        blank = (cells == "").to_numpy(dtype=bool)
+        return count_column(np.where(blank, "0", cells.to_numpy(dtype=object)).astype(np.int64), blank)
     return np.array([float(cell) if cell else np.nan for cell in cells])
 
 
-def counts(values: Any) -> Any:
-    """Whole numbers as Int64; None stands for <NA>."""
-    return pd.array(values, dtype="Int64")
+def text_column(values: Any, length: int | None = None) -> Any:
+    """Text in the type that pandas gives it; with `length`, one text repeated."""
+    if length is not None:
+        return _one_text(values).repeat(length)
+    if isinstance(_TEXT_TYPE, pd.StringDtype):
+        return _TEXT_TYPE.construct_array_type()._from_sequence(values, dtype=_TEXT_TYPE)
+    return np.asarray(values, dtype=object)
+
+
+@lru_cache(maxsize=256)
+def _one_text(value: str) -> Any:
+    return text_column(np.array([value], dtype=object))
+
+
+def count_column(values: np.ndarray, blank: np.ndarray | None = None) -> Any:
+    """Whole numbers as Int64; <NA> where blank."""
+    mask = np.zeros(len(values), dtype=bool) if blank is None else blank
+    return pd.arrays.IntegerArray(np.asarray(values, dtype=np.int64), mask)
 
 
 def table_of(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Build the table from its columns, in the contract's order and types."""
-    frame = pd.DataFrame({name: columns[name] for name in COLUMNS})
-    return frame.astype({name: kind for name, kind in COLUMNS.items() if str(frame.dtypes[name]) != kind and not _same_text(frame, name, kind)})
-
-
-def _same_text(frame: pd.DataFrame, name: str, kind: str) -> bool:
-    return kind == TEXT and frame.dtypes[name] == pd.Series([], dtype=str).dtype
+    """Build the table from columns that have their type already, in the contract's order."""
+    return pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
 
 
 def _brief(number: float) -> str:

@@ -59,7 +59,8 @@ def signed_rank_cdf(n: int) -> np.ndarray:
 
 
 def _cdf(counts: np.ndarray) -> np.ndarray:
-    cdf = np.cumsum(counts) / counts.sum()
+    total = np.cumsum(counts)
+    cdf = total / total[-1]
     cdf.flags.writeable = False
     return cdf
 
