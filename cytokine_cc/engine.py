@@ -11,7 +11,7 @@ import numpy as np
 from .arrays import Note, Response, StudyArrays
 from .errors import NonPositiveError, OptionError, did_you_mean, quoted
 from .kernels import TESTS, Statistics, hedges_g, moments
-from .kernels.common import BASELINE, BETWEEN, WITHIN
+from .kernels.common import BASELINE, WITHIN
 from .limits import respond, tie_beyond
 from .multiplicity import adjust_pvalues
 from .plan import Question
@@ -49,7 +49,9 @@ class Contrast:
     n_tests: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
-def run(questions: Iterable[Question], arrays: StudyArrays, *, detail: bool = False, intervals: bool = True) -> list[list[Contrast]]:
+def run(
+    questions: Iterable[Question], arrays: StudyArrays, *, detail: bool = False, intervals: bool = True
+) -> list[list[Contrast]]:
     """Answer questions on a study, or on many simulated ones.
 
     Parameters
@@ -99,9 +101,8 @@ def contrasts_of(question: Question, arrays: StudyArrays) -> list[tuple[int | No
     visits = getattr(question, "visits", None) or arrays.later
     for label in visits:
         if label not in arrays.later:
-            raise OptionError(
-                f"{question.kind}: no later visit {label!r}; the later visits are {quoted(arrays.later)}.{did_you_mean(label, arrays.later)}"
-            )
+            hint = did_you_mean(label, arrays.later)
+            raise OptionError(f"{question.kind}: no later visit {label!r}; the later visits are {quoted(arrays.later)}.{hint}")
     groups = getattr(question, "groups", ("",)) if question.kind == WITHIN else ("",)
     return [(arrays.later.index(label), group) for group in groups for label in visits]
 
@@ -125,8 +126,8 @@ def check_matching(question: Question, sides: Sides) -> None:
     if not entry.paired and sides.matched and not question.ignore_matching:
         paired = [name for name, other in TESTS.items() if question.kind in other.questions and other.paired]
         raise OptionError(
-            f"{question.kind}: {entry.name!r} would ignore the matched sets of the design. Use {quoted(paired)} (sets of one case "
-            "and one control), or say ignore_matching=True."
+            f"{question.kind}: {entry.name!r} would ignore the matched sets of the design. Use {quoted(paired)} "
+            "(sets of one case and one control), or say ignore_matching=True."
         )
 
 
@@ -145,7 +146,10 @@ class Sides:
         n = int(case.reshape(-1, case.shape[-1])[0].sum())
         self.case, self.control = order[..., :n], order[..., n:]
         if arrays.stratum is not None and self.case.shape == self.control.shape:
-            sets = [np.take_along_axis(np.broadcast_to(arrays.stratum, case.shape), side, axis=-1) for side in (self.case, self.control)]
+            sets = [
+                np.take_along_axis(np.broadcast_to(arrays.stratum, case.shape), side, axis=-1)
+                for side in (self.case, self.control)
+            ]
             self.one_to_one = bool((sets[0] == sets[1]).all() and (np.diff(sets[0], axis=-1) > 0).all())
 
     def take(self, array: np.ndarray, group: str) -> np.ndarray:
@@ -222,10 +226,12 @@ def _values(question: Question, visit: int | None, responses: Responses) -> _Val
     )  # fmt: skip
 
 
-def _contrast(question: Question, visit: int | None, group: str, responses: Responses, sides: Sides, detail: bool, intervals: bool) -> Contrast:
+def _contrast(
+    question: Question, visit: int | None, group: str, responses: Responses, sides: Sides, detail: bool, intervals: bool
+) -> Contrast:
     entry = question.entry
     conf_level = question.conf_level if intervals else None
-    options = {"alternative": question.alternative, "conf_level": conf_level}
+    options: dict[str, Any] = {"alternative": question.alternative, "conf_level": conf_level}
     values = _values(question, visit, responses)
     counts: dict[Note, np.ndarray] = {}
     groups = (group,) if group else ("case", "control")
@@ -239,9 +245,13 @@ def _contrast(question: Question, visit: int | None, group: str, responses: Resp
     else:
         x, y = (sides.take(values.y, name) for name in groups)
         if entry.bounded and np.isinf(values.y).any():
-            options["bounds"] = tuple(sides.take(part, name) for name in groups for part in (values.point, values.low, values.high))
+            options["bounds"] = tuple(
+                sides.take(part, name) for name in groups for part in (values.point, values.low, values.high)
+            )
         statistics = entry.function(x, y, **options)
-    taken = {name: _Values(*(sides.take(getattr(values, part), name) for part in _Values.__dataclass_fields__)) for name in groups}
+    taken = {
+        name: _Values(*(sides.take(getattr(values, part), name) for part in _Values.__dataclass_fields__)) for name in groups
+    }
     statistics = _block_rows(statistics, taken, counts, paired=visit is not None)
     contrast = Contrast(visit, group, statistics, counts=counts)
     if detail:
@@ -281,7 +291,7 @@ def _block_rows(statistics: Statistics, taken: dict[str, _Values], counts: dict[
     total = sum(n.values())
 
     def tally(what: str) -> np.ndarray:
-        return sum(getattr(part, what).sum(axis=-1) for part in taken.values())  # type: ignore[return-value]
+        return np.sum([getattr(part, what).sum(axis=-1) for part in taken.values()], axis=0)
 
     block = np.zeros(np.shape(total), dtype=np.int64)
     for name, flag in (("case", Note.NO_CASE), ("control", Note.NO_CONTROL)):
@@ -305,8 +315,8 @@ def _block_rows(statistics: Statistics, taken: dict[str, _Values], counts: dict[
             flags |= np.where(counts[flag] >= 0, int(flag), 0)
     blocked = block != 0
     note = np.where(blocked, block, statistics.note) | flags
-    numbers = (np.where(blocked, np.nan, array) for array in statistics[:7])
-    return Statistics(*numbers, np.where(blocked, -1, statistics.method).astype(np.int8), note)
+    numbers = {name: np.where(blocked, np.nan, getattr(statistics, name)) for name in Statistics._fields[:7]}
+    return Statistics(**numbers, method=np.where(blocked, -1, statistics.method).astype(np.int8), note=note)
 
 
 def _summary(taken: dict[str, _Values]) -> dict[str, np.ndarray]:
@@ -356,6 +366,3 @@ def _adjust(question: Question, contrasts: list[Contrast]) -> None:
     n_tests = np.broadcast_to((~np.isnan(p)).sum(axis=-1, keepdims=True), p.shape).reshape(shape)
     for i, contrast in enumerate(contrasts):
         contrast.p_adjusted, contrast.n_tests = adjusted[..., i, :], n_tests[..., i, :]
-
-
-__all__ = ["BETWEEN", "Contrast", "contrasts_of", "run"]

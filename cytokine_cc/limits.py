@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .arrays import Response, StudyArrays
@@ -10,16 +12,8 @@ from .panel import State
 
 # rule -> factor of the limit that stands in for a value below it
 SUBSTITUTES = {"half": 0.5, "sqrt2": 1 / np.sqrt(2), "limit": 1.0}
-RULES = {
-    "half": "values below the limit of detection were replaced by half the limit",
-    "sqrt2": "values below the limit of detection were replaced by the limit divided by the square root of 2",
-    "limit": "values below the limit of detection were replaced by the limit",
-    "lowest_rank": "values below the limit of detection were given the lowest rank, tied with every number under the highest such limit",
-    "drop": "values below the limit of detection were left out",
-    "as_reported": "numbers were taken as reported, extrapolated ones included, and values without a number were left out",
-    "censored": "values beyond a limit of detection entered as censored there",
-}
-SCALES = {"raw": None, "log2": np.log2, "ln": np.log, "log10": np.log10}
+RULES = (*SUBSTITUTES, "lowest_rank", "drop", "as_reported", "censored")
+SCALES: dict[str, Callable[..., np.ndarray] | None] = {"raw": None, "log2": np.log2, "ln": np.log, "log10": np.log10}
 _LOG_BASE = {"log2": np.log(2.0), "ln": 1.0, "log10": np.log(10.0)}
 
 
@@ -53,7 +47,7 @@ def respond(arrays: StudyArrays, visits: slice, rows: slice, rule: str, scale: s
     rows : slice
         Of analytes.
     rule : str
-        A key of `RULES`.
+        One of `RULES`.
     scale : str
         A key of `SCALES`.
 
@@ -83,7 +77,7 @@ def respond(arrays: StudyArrays, visits: slice, rows: slice, rule: str, scale: s
     return _average(response)
 
 
-def _enter(value, state, lower, upper, fallbacks, rule, scale, logged):  # type: ignore[no-untyped-def]
+def _enter(value, state, lower, upper, fallbacks, rule, scale, logged):
     with np.errstate(invalid="ignore"):
         under = (state == State.EXTRAPOLATED) & (value < lower)
         over = (state == State.EXTRAPOLATED) & (value > upper)
@@ -137,7 +131,9 @@ def _average(response: Response) -> Response:
     lost = down & up
     y = np.where(lost, np.nan, np.where(down, -np.inf, np.where(up, np.inf, point)))
     entered = ~np.isnan(y)
-    below, above, borrowed = ((flag & there).any(axis=-3) & entered for flag in (response.below, response.above, response.borrowed))
+    below, above, borrowed = (
+        (flag & there).any(axis=-3) & entered for flag in (response.below, response.above, response.borrowed)
+    )
     partial = entered & (n < there.shape[-3])
     return Response(y, point, low, high, below, above, response.unknown.any(axis=-3) | lost, borrowed, partial)
 

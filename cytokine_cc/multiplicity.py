@@ -9,7 +9,14 @@ import numpy as np
 
 from .errors import OptionError, one_of
 
-ALIASES = {"fdr": "BH", "fdr_bh": "BH", "benjamini-hochberg": "BH", "fdr_by": "BY", "holm-bonferroni": "holm", "simes-hochberg": "hochberg"}
+ALIASES = {
+    "fdr": "BH",
+    "fdr_bh": "BH",
+    "benjamini-hochberg": "BH",
+    "fdr_by": "BY",
+    "holm-bonferroni": "holm",
+    "simes-hochberg": "hochberg",
+}
 
 
 def adjust_pvalues(p: Any, method: str) -> np.ndarray:
@@ -53,7 +60,9 @@ def adjust_pvalues(p: Any, method: str) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         bad = (p < 0) | (p > 1)
     if bad.any():
-        raise OptionError(f"p-values must lie between 0 and 1; got {p[bad].flat[0]!r} at position {tuple(np.argwhere(bad)[0].tolist())}.")
+        raise OptionError(
+            f"p-values must lie between 0 and 1; got {p[bad].flat[0]!r} at position {tuple(np.argwhere(bad)[0].tolist())}."
+        )
     if method == "none" or not p.size:
         return p.copy()
     # Sort each row once, NaN last; the rules see ranks 1..n and write back in place.

@@ -17,15 +17,40 @@ from .multiplicity import ALIASES, METHODS
 
 FAMILIES = ("visit", "all")
 _TEST_ALIASES = {
-    "t": "welch", "t_test": "welch", "ttest": "welch", "wilcoxon": "mann_whitney", "ranksum": "mann_whitney", "mann-whitney": "mann_whitney",
-    "mannwhitneyu": "mann_whitney", "wilcoxon_signed_rank": "signed_rank", "paired": "paired_t", "ttest_rel": "paired_t",
-}  # fmt: skip
-_RULE_ALIASES = {"lod/2": "half", "l/2": "half", "lod/sqrt2": "sqrt2", "l/sqrt2": "sqrt2", "lod": "limit", "remove": "drop", "delete": "drop"}
+    "t": "welch",
+    "t_test": "welch",
+    "ttest": "welch",
+    "wilcoxon": "mann_whitney",
+    "ranksum": "mann_whitney",
+    "mann-whitney": "mann_whitney",
+    "mannwhitneyu": "mann_whitney",
+    "wilcoxon_signed_rank": "signed_rank",
+    "paired": "paired_t",
+    "ttest_rel": "paired_t",
+}
+_RULE_ALIASES = {
+    "lod/2": "half",
+    "l/2": "half",
+    "lod/sqrt2": "sqrt2",
+    "l/sqrt2": "sqrt2",
+    "lod": "limit",
+    "remove": "drop",
+    "delete": "drop",
+}
 _SIDE_ALIASES = {"two.sided": "two-sided", "two_sided": "two-sided", "larger": "greater", "smaller": "less"}
 _SCALE_ALIASES = {"log": "ln", "none": "raw", "linear": "raw", "loge": "ln"}
 _PLAN_DEFAULTS = (
-    "scale", "below_limit", "adjust", "family", "covariates", "alternative", "conf_level", "ignore_matching", "n_resamples", "seed",
-)  # fmt: skip
+    "scale",
+    "below_limit",
+    "adjust",
+    "family",
+    "covariates",
+    "alternative",
+    "conf_level",
+    "ignore_matching",
+    "n_resamples",
+    "seed",
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +130,7 @@ class Question:
         allowed = self.entry.rules_for(self.kind)
         if self.below_limit not in allowed:
             raise OptionError(
-                f"test {self.entry.name!r} cannot honour below_limit={self.below_limit!r} for {self.kind}; it takes {quoted(allowed)}."
+                f"{self.kind}: test {self.entry.name!r} cannot honour below_limit={self.below_limit!r}; it takes {quoted(allowed)}."
             )
 
     @property
@@ -149,7 +174,7 @@ class ChangeWithin(Question):
     >>> import cytokine_cc as cc
     >>> cc.ChangeWithin(groups=("case",), visits=(6,)).visits
     ('6',)
-    """  # noqa: D400
+    """
 
     test: str | Callable[..., Any] = "paired_t"
     groups: Any = ("case", "control")
@@ -181,7 +206,7 @@ class ChangeBetween(Question):
     >>> import cytokine_cc as cc
     >>> cc.ChangeBetween(test="change_rank").rule
     'half'
-    """  # noqa: D400
+    """
 
     test: str | Callable[..., Any] = "change_score"
     visits: Any = None
@@ -286,7 +311,9 @@ class Plan:
         if kind:
             one_of("question", kind, [question.kind for question in self.questions])
         having = [
-            question for question in self.questions if kind in ("", question.kind) and own in {item.name for item in fields(question)}
+            question
+            for question in self.questions
+            if kind in ("", question.kind) and own in {item.name for item in fields(question)}
         ]
         if not having:
             names = {item.name for question in self.questions for item in fields(question)}
@@ -329,7 +356,9 @@ class Plan:
         table: dict[str, Any] = {"alpha": self.alpha}
         for question in self.questions:
             if callable(question.test):
-                raise OptionError(f"{question.kind}: a test that is a function ({question.entry.name}) cannot be written as TOML.")
+                raise OptionError(
+                    f"{question.kind}: a test that is a function ({question.entry.name}) cannot be written as TOML."
+                )
             values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(question).items()}
             table[question.kind] = {name: value for name, value in values.items() if value is not None}
         return tomli_w.dumps({"plan": table})
@@ -383,7 +412,7 @@ class Plan:
         known_keys(f"{where}: [plan]", table, ["alpha", *KINDS, *_PLAN_DEFAULTS])
         shared = {name: table[name] for name in _PLAN_DEFAULTS if name in table}
         named = [kind for kind in KINDS if kind in table] or list(asked)
-        questions: dict[str, Any] = {kind: None for kind in KINDS}
+        questions: dict[str, Any] = dict.fromkeys(KINDS)
         for kind in named:
             own = table.get(kind, {})
             allowed = [item.name for item in fields(KINDS[kind])]

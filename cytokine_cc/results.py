@@ -21,14 +21,27 @@ TEXT, COUNT, NUMBER = "str", "Int64", "float64"
 COLUMNS: dict[str, str] = {
     "analyte": TEXT, "contrast": TEXT, "visit": TEXT, "test": TEXT, "method": TEXT, "scale": TEXT, "below_limit": TEXT,
     "alternative": TEXT, "covariates": TEXT,
-    "n_case": COUNT, "n_control": COUNT, "n_below_case": COUNT, "n_below_control": COUNT, "n_above_case": COUNT, "n_above_control": COUNT,
+    "n_case": COUNT, "n_control": COUNT,
+    "n_below_case": COUNT, "n_below_control": COUNT, "n_above_case": COUNT, "n_above_control": COUNT,
     "mean_case": NUMBER, "mean_control": NUMBER, "sd_case": NUMBER, "sd_control": NUMBER,
     "estimand": TEXT, "estimate": NUMBER, "std_error": NUMBER, "conf_low": NUMBER, "conf_high": NUMBER, "conf_level": NUMBER,
     "conf_type": TEXT, "hedges_g": NUMBER, "statistic": NUMBER, "df": NUMBER, "p_value": NUMBER,
     "adjust": TEXT, "family": TEXT, "n_tests": COUNT, "p_adjusted": NUMBER, "note": TEXT,
 }  # fmt: skip
 _TEXT_TYPE = pd.Series([""], dtype=str).dtype  # object before pandas 3, str since
-_SHOWN = ("analyte", "contrast", "visit", "n_case", "n_control", "estimate", "conf_low", "conf_high", "p_value", "p_adjusted", "note")
+_SHOWN = (
+    "analyte",
+    "contrast",
+    "visit",
+    "n_case",
+    "n_control",
+    "estimate",
+    "conf_low",
+    "conf_high",
+    "p_value",
+    "p_adjusted",
+    "note",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +75,18 @@ class Results:
 
     def __post_init__(self) -> None:
         if list(self.table.columns) != list(COLUMNS):
-            raise OptionError(f"a results table has the columns {quoted(COLUMNS, limit=40)}; got {quoted(self.table.columns, limit=40)}.")
+            raise OptionError(
+                f"a results table has the columns {quoted(COLUMNS, limit=40)}; got {quoted(self.table.columns, limit=40)}."
+            )
 
     def __len__(self) -> int:
         return len(self.table)
 
     def __repr__(self) -> str:
         shown = self.table[list(_SHOWN[:-1])]
-        head = f"<Results: {len(self)} rows, {int(self.table['p_value'].notna().sum())} tested; {len(self.excluded)} cells left out>"
+        head = (
+            f"<Results: {len(self)} rows, {int(self.table['p_value'].notna().sum())} tested; {len(self.excluded)} cells left out>"
+        )
         return f"{head}\n{shown.to_string(max_rows=12, index=False, float_format=_brief)}"
 
     def _repr_html_(self) -> str:
@@ -77,11 +94,14 @@ class Results:
         rows = self.table[list(_SHOWN)]
         head = "".join(f"<th>{name}</th>" for name in _SHOWN)
         body = "\n".join(
-            "<tr>" + "".join(f"<td>{html.escape(_shown(value))}</td>" for value in row) + "</tr>" for row in rows.itertuples(index=False)
+            "<tr>" + "".join(f"<td>{html.escape(_shown(value))}</td>" for value in row) + "</tr>"
+            for row in rows.itertuples(index=False)
         )
         first = self.table.iloc[0] if len(self) else None
         how = f"{first['test']} on {first['scale']}, adjusted by {first['adjust']}; " if first is not None else ""
-        caption = html.escape(f"{how}{len(self)} rows, {len(self.excluded)} cells left out. Rounded here; .table has full precision.")
+        caption = html.escape(
+            f"{how}{len(self)} rows, {len(self.excluded)} cells left out. Rounded here; .table has full precision."
+        )
         return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
     def significant(self, alpha: float = 0.05) -> Results:
@@ -222,9 +242,9 @@ class Results:
         return cls(table_of({name: _read_back(cells[name], kind) for name, kind in COLUMNS.items()}))
 
 
-def excluded_table(rows: list[tuple[str, str, str, str]]) -> pd.DataFrame:
-    """Build the table of what was left out."""
-    cells = np.array(rows, dtype=object).reshape(len(rows), len(EXCLUDED_COLUMNS))
+def excluded_table(rows: Any) -> pd.DataFrame:
+    """Build the table of what was left out, from rows of (subject, visit, analyte, reason)."""
+    cells = np.array(rows, dtype=object).reshape(-1, len(EXCLUDED_COLUMNS))
     return pd.DataFrame({name: text_column(cells[:, i]) for i, name in enumerate(EXCLUDED_COLUMNS)}, copy=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ def descriptives(study: Study, *, below_limit: str = "half") -> pd.DataFrame:
     >>> import cytokine_cc as cc
     >>> table = cc.descriptives(cc.load_study("quickstart"))
     >>> table.loc[table["analyte"] == "IL-4", ["visit", "group", "n", "n_below"]].head(2).values.tolist()
-    [['baseline', 'case', 30, 16], ['baseline', 'control', 22, 9]]
+    [['baseline', 'case', 30, 14], ['baseline', 'control', 22, 6]]
     """
     one_of("below_limit", below_limit, NUMBER_RULES)
     arrays, sides = study.arrays, Sides(study.arrays)
@@ -58,7 +59,12 @@ def descriptives(study: Study, *, below_limit: str = "half") -> pd.DataFrame:
         known = _quartile_response(arrays, visits, hopeless)
         counts = _state_counts(arrays, visits)
         for g, group in enumerate(("case", "control")):
-            columns = {"analyte": study.analytes.to_numpy(dtype=object), "unit": study.panel.analytes["unit"].to_numpy(dtype=object), "visit": label, "group": group}
+            columns = {
+                "analyte": study.analytes.to_numpy(dtype=object),
+                "unit": study.panel.analytes["unit"].to_numpy(dtype=object),
+                "visit": label,
+                "group": group,
+            }
             columns |= {name: sides.take(flags, group).sum(axis=-1) for name, flags in counts.items()}
             columns |= _shares(columns) | _spread(sides.take(numbers, group), study.panel.logged, hopeless)
             columns |= _quartiles(known, sides, group, study.panel.logged)
@@ -79,8 +85,9 @@ def _logs(arrays: StudyArrays, visits: slice, rule: str) -> tuple[np.ndarray, np
         return respond(arrays, visits, rows, rule, "ln").y, hopeless
     except NonPositiveError as error:
         hopeless[error.cells[:, -2]] = True
-    ones = {
-        name: np.where(hopeless[:, None], 1.0, getattr(arrays, name)) for name in ("value", "lower", "upper", "fallback_lower", "fallback_upper")
+    ones: dict[str, Any] = {
+        name: np.where(hopeless[:, None], 1.0, getattr(arrays, name))
+        for name in ("value", "lower", "upper", "fallback_lower", "fallback_upper")
     }
     return respond(replace(arrays, **ones), visits, rows, rule, "ln").y, hopeless
 

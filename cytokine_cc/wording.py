@@ -28,7 +28,8 @@ RULE_WORDS = {
     "half": "values below the limit of detection {be} replaced by half the limit",
     "sqrt2": "values below the limit of detection {be} replaced by the limit divided by the square root of 2",
     "limit": "values below the limit of detection {be} replaced by the limit",
-    "lowest_rank": "values below the limit of detection {be} given the lowest rank, tied with every number under the highest such limit",
+    "lowest_rank": "values below the limit of detection {be} given the lowest rank, "
+    "tied with every number under the highest such limit",
     "drop": "values below the limit of detection {be} left out",
     "as_reported": "numbers {be} taken as reported, extrapolated ones included, and values without a number {be} left out",
 }
@@ -102,7 +103,7 @@ def plan_text(plan: Plan) -> str:
 
 def analysis_text(analysis: Analysis) -> str:
     """Describe what was done and on what."""
-    from .analysis import versions
+    from .assembly import versions
 
     plan, study = analysis.plan, analysis.study
     parts = [_study_text(study), _limits_text(study)]
@@ -121,12 +122,19 @@ def _study_text(study: Study) -> str:
     design = study.design
     matched = {"none": "", "frequency": f", frequency-matched on {_and(design.matched_on)}"}
     sets = study.subjects["matched_set"].nunique()
-    how = matched.get(design.matching, f" in {sets} matched sets" + (f" (matched on {_and(design.matched_on)})" if design.matched_on else ""))
-    visits = [f"{study.baseline} (the mean of {len(study.baseline_visits)} visits)" if len(study.baseline_visits) > 1 else study.baseline]
+    how = matched.get(
+        design.matching, f" in {sets} matched sets" + (f" (matched on {_and(design.matched_on)})" if design.matched_on else "")
+    )
+    visits = [
+        f"{study.baseline} (the mean of {len(study.baseline_visits)} visits)"
+        if len(study.baseline_visits) > 1
+        else study.baseline
+    ]
     when = f" at {_and([*visits, *study.visits])}" if study.visits or len(study.baseline_visits) > 1 else ""
     gone = study.excluded["subject"].nunique()
     left = f" {gone} subjects were left out: {_counted(study.excluded['reason'])}." if gone else ""
-    return f"The study comprised {study.n_case} cases and {study.n_control} controls{how}; {len(study.analytes)} analytes were measured{when}.{left}"
+    groups = f"The study comprised {study.n_case} cases and {study.n_control} controls{how}"
+    return f"{groups}; {len(study.analytes)} analytes were measured{when}.{left}"
 
 
 def _limits_text(study: Study) -> str:
@@ -160,7 +168,9 @@ def _untested_text(results: Results) -> str:
 def _borrowed_text(analysis: Analysis) -> str:
     notes = [results.table["note"] for results in analysis.results.values()]
     if any(note.str.contains("limit not stated").any() for note in notes):
-        return "Where the limit was not stated, the lowest measured value of the analyte (on the plate, where known) stood in for it."
+        return (
+            "Where a limit was not stated, the lowest measured value of the analyte (on the plate, where known) stood in for it."
+        )
     return ""
 
 

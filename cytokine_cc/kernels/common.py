@@ -154,7 +154,9 @@ def t_statistics(
     std_error, df = np.where(blocked, np.nan, std_error), np.where(blocked, np.nan, df)
     with np.errstate(invalid="ignore", divide="ignore"):
         t = estimate / std_error
-    p = {"two-sided": lambda: 2 * stdtr(df, -np.abs(t)), "greater": lambda: stdtr(df, -t), "less": lambda: stdtr(df, t)}[alternative]()
+    p = {"two-sided": lambda: 2 * stdtr(df, -np.abs(t)), "greater": lambda: stdtr(df, -t), "less": lambda: stdtr(df, t)}[
+        alternative
+    ]()
     if conf_level is None:
         low = high = np.full_like(t, np.nan)
     else:
@@ -250,5 +252,15 @@ def user_test(function: Callable[..., Any], question: str) -> Test:
         return Statistics(nan, nan, nan, nan, np.asarray(answer.statistic, dtype=np.float64), df, p, method, note)
 
     return Test(
-        name, call, f"the user's function {name}", QUESTIONS, question == WITHIN, NUMBER_RULES, "none", "", (f"user function {name}",), "", ""
-    )  # fmt: skip
+        name,
+        call,
+        f"the user's function {name}",
+        QUESTIONS,
+        question == WITHIN,
+        NUMBER_RULES,
+        "none",
+        "",
+        (f"user function {name}",),
+        "",
+        "",
+    )

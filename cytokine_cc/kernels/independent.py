@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .common import BASELINE, BETWEEN, NUMBER_RULES, Statistics, Test, constant, moments, t_statistics, too_few
@@ -40,7 +42,7 @@ def student(x: np.ndarray, y: np.ndarray, *, alternative: str = "two-sided", con
     --------
     >>> s = student(np.array([5.1, 4.9, 6.2, 5.8]), np.array([4.0, 4.4, 3.9, 4.7, 4.1]))
     >>> round(float(s.statistic), 4), float(s.df), round(float(s.p_value), 5)
-    (4.1103, 7.0, 0.00452)
+    (4.0841, 7.0, 0.00467)
     """
     a, b = moments(x), moments(y)
     df = a.n + b.n - 2
@@ -83,7 +85,7 @@ def welch(x: np.ndarray, y: np.ndarray, *, alternative: str = "two-sided", conf_
     --------
     >>> s = welch(np.array([5.1, 4.9, 6.2, 5.8]), np.array([4.0, 4.4, 3.9, 4.7, 4.1]))
     >>> round(float(s.statistic), 4), round(float(s.df), 4), round(float(s.p_value), 5)
-    (3.8405, 4.5713, 0.01449)
+    (3.8066, 4.385, 0.01603)
     """
     a, b = moments(x), moments(y)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -93,7 +95,7 @@ def welch(x: np.ndarray, y: np.ndarray, *, alternative: str = "two-sided", conf_
     return _finish(a, b, std_error, df, alternative, conf_level)
 
 
-def _finish(a, b, std_error, df, alternative, conf_level):  # type: ignore[no-untyped-def]
+def _finish(a, b, std_error, df, alternative, conf_level):
     few = too_few(np.minimum(a.n, b.n), 2)
     note = np.where(few, few, constant(std_error, a.mean, b.mean))
     with np.errstate(invalid="ignore"):
@@ -101,7 +103,13 @@ def _finish(a, b, std_error, df, alternative, conf_level):  # type: ignore[no-un
     return t_statistics(estimate, std_error, df, note, alternative, conf_level)
 
 
-_WELCH = dict(paired=False, rules=NUMBER_RULES, estimand="mean", conf_type="t", methods=("Welch's t, Satterthwaite df",))
+_WELCH: dict[str, Any] = {
+    "paired": False,
+    "rules": NUMBER_RULES,
+    "estimand": "mean",
+    "conf_type": "t",
+    "methods": ("Welch's t, Satterthwaite df",),
+}
 _WELCH_SOURCE = "Welch BL. Biometrika 1947;34:28-35. doi:10.1093/biomet/34.1-2.28"
 
 INDEPENDENT = {

@@ -97,7 +97,7 @@ def signed_rank_index(n: np.ndarray, tail: float) -> tuple[np.ndarray, np.ndarra
     return _index((n,), tail, signed_rank_cdf, lambda n: n * (n + 1) // 2, sigma)
 
 
-def _index(sizes, tail, null_cdf, total, sigma):  # type: ignore[no-untyped-def]
+def _index(sizes, tail, null_cdf, total, sigma):
     shape = sizes[0].shape
     keys, group = np.unique(np.stack([size.reshape(-1) for size in sizes]), axis=1, return_inverse=True)
     index, reached = np.ones(keys.shape[1], dtype=np.intp), np.zeros(keys.shape[1], dtype=bool)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.special import ndtr
 
@@ -77,7 +79,7 @@ def mann_whitney(
     note = too_few(np.minimum(n1, n2), 2)
     note = np.where((note == 0) & ~(sigma > 0), int(Note.CONSTANT), note)
     testable = note == 0
-    _fill_exact(p, w, exact & testable, (n1, n2), rank_sum_cdf, alternative)
+    p = _with_exact(p, w, exact & testable, (n1, n2), rank_sum_cdf, alternative)
     shift = Shift.blank(w)
     if conf_level is not None:
         index = rank_sum_index(n1, n2, _tail(conf_level, alternative))
@@ -140,7 +142,7 @@ def signed_rank(x: np.ndarray, y: np.ndarray, *, alternative: str = "two-sided",
     note = too_few(n, 2)
     note = np.where((note == 0) & ~(sigma > 0), int(Note.NO_CHANGE), note)
     testable = note == 0
-    _fill_exact(p, v, exact & testable, (n,), signed_rank_cdf, alternative)
+    p = _with_exact(p, v, exact & testable, (n,), signed_rank_cdf, alternative)
     shift = Shift.blank(v)
     if conf_level is not None:
         shift = pair_shift(d, n, signed_rank_index(n, _tail(conf_level, alternative)), alternative)
@@ -205,13 +207,13 @@ def _normal_p(centred: np.ndarray, sigma: np.ndarray, alternative: str) -> np.nd
     return {"two-sided": lambda: 2 * ndtr(-np.abs(z)), "greater": lambda: ndtr(-z), "less": lambda: ndtr(z)}[alternative]()
 
 
-def _fill_exact(p, statistic, rows, sizes, null_cdf, alternative):  # type: ignore[no-untyped-def]
-    """Overwrite p with its exact value in `rows`, one lookup for each distinct sample size."""
-    where = np.nonzero(rows)
-    if not len(where[0]):
-        return
-    keys, group = np.unique(np.stack([size[where] for size in sizes]), axis=1, return_inverse=True)
-    values = statistic[where].astype(np.intp)
+def _with_exact(p, statistic, rows, sizes, null_cdf, alternative):
+    """Put the exact p in place of the approximate one in `rows`, one lookup for each distinct sample size."""
+    where = np.flatnonzero(rows)
+    if not len(where):
+        return p
+    keys, group = np.unique(np.stack([np.reshape(size, -1)[where] for size in sizes]), axis=1, return_inverse=True)
+    values = np.reshape(statistic, -1)[where].astype(np.intp)
     exact = np.empty(len(values))
     for g, key in enumerate(keys.T.tolist()):
         cdf = null_cdf(*key)
@@ -219,10 +221,12 @@ def _fill_exact(p, statistic, rows, sizes, null_cdf, alternative):  # type: igno
         w = values[here]
         low, high = cdf[w], cdf[len(cdf) - 1 - w]  # P(W <= w); by symmetry P(W >= w)
         exact[here] = {"two-sided": np.minimum(1.0, 2 * np.minimum(low, high)), "greater": high, "less": low}[alternative]
-    p[where] = exact
+    out = np.array(p).reshape(-1)
+    out[where] = exact
+    return out.reshape(np.shape(p))
 
 
-def _finish(statistic, p, exact, note, testable, shift):  # type: ignore[no-untyped-def]
+def _finish(statistic, p, exact, note, testable, shift):
     def known(a: np.ndarray) -> np.ndarray:
         return np.where(testable, a, np.nan)
 
@@ -234,7 +238,7 @@ def _finish(statistic, p, exact, note, testable, shift):  # type: ignore[no-unty
 
 
 _MANN_WHITNEY_SOURCE = "Mann HB, Whitney DR. Ann Math Stat 1947;18:50-60. doi:10.1214/aoms/1177730491"
-_ORDER = dict(estimand="shift", conf_type="order statistics", methods=METHODS)
+_ORDER: dict[str, Any] = {"estimand": "shift", "conf_type": "order statistics", "methods": METHODS}
 
 RANKS = {
     "mann_whitney": Test(

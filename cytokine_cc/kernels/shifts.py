@@ -123,7 +123,7 @@ def _shift(
     if alternative == "greater":
         high = np.full_like(high, np.inf)
     note = np.where(reached, 0, int(Note.LEVEL_NOT_REACHED)) | np.where(identified, 0, int(Note.SHIFT_OPEN))
-    return Shift(*(part.reshape(shape) for part in (estimate, low, high)), note.reshape(shape))
+    return Shift(estimate.reshape(shape), low.reshape(shape), high.reshape(shape), note.reshape(shape))
 
 
 def _at(ordered: np.ndarray, position: np.ndarray) -> np.ndarray:

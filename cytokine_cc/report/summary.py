@@ -37,7 +37,8 @@ def summary_text(analysis: Analysis) -> str:
 
 def _study_lines(study: Study) -> Iterator[str]:
     design = study.design
-    yield f"{study.n_case} cases ({design.group} = {design.case}), {study.n_control} controls ({design.control}); matching: {design.matching}"
+    groups = f"{study.n_case} cases ({design.group} = {design.case}), {study.n_control} controls ({design.control})"
+    yield f"{groups}; matching: {design.matching}"
     visits = f"; later: {', '.join(study.visits)}" if study.visits else ""
     yield f"{len(study.analytes)} analytes in {len(study.panel.samples)} samples; baseline: {study.baseline}{visits}"
     state = study.panel.state.to_numpy()
@@ -57,7 +58,8 @@ def _question_lines(title: str, results: Results, alpha: float) -> Iterator[str]
     table = results.table
     first = table.iloc[0]
     correction = "not adjusted" if first["adjust"] == "none" else f"{first['adjust']}-adjusted"
-    yield f"{title}: {first['test']} on {first['scale']}, below the limit: {first['below_limit']}, {first['alternative']}, {correction}"
+    how = [f"{first['test']} on {first['scale']}", f"below the limit: {first['below_limit']}", first["alternative"], correction]
+    yield f"{title}: {', '.join(how)}"
     for (contrast, visit), rows in table.groupby(["contrast", "visit"], sort=False):
         tested = int(rows["p_value"].notna().sum())
         hits = rows[rows["p_adjusted"] <= alpha].sort_values("p_value", kind="stable")
@@ -98,7 +100,11 @@ def _left_out_lines(analysis: Analysis) -> Iterator[str]:
         excluded = analysis.results[kind].excluded
         for reason, rows in excluded.groupby("reason", sort=False):
             absent = (rows["analyte"] == "").all()
-            what = f"{rows['subject'].nunique()} subjects" if absent else f"{len(rows)} values of {rows['subject'].nunique()} subjects"
+            what = (
+                f"{rows['subject'].nunique()} subjects"
+                if absent
+                else f"{len(rows)} values of {rows['subject'].nunique()} subjects"
+            )
             yield from _wrapped(f"{_TITLES[kind].lower()}: {what}: {reason}", indent="  ")
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..analysis import Analysis, versions
+from ..analysis import Analysis
+from ..assembly import versions
 from ..errors import OptionError
 from ..kernels.common import QUESTIONS
 

@@ -1,0 +1,143 @@
+"""From contrasts to Results: columns, notes in words, how it was made."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import __version__
+from .arrays import NOTE_TEXTS, Note
+from .engine import Contrast
+from .exclusions import excluded_cells
+from .kernels.common import BASELINE, WITHIN
+from .limits import back_transform
+from .plan import Question
+from .results import Results, count_column, table_of, text_column
+from .study import Study
+
+PLATE_ALPHA = 0.05  # plate by group below this gets a note
+_ESTIMANDS = {
+    ("mean", True): "ratio of geometric means",
+    ("mean", False): "difference of means",
+    ("shift", True): "pseudo-median shift (ratio)",
+    ("shift", False): "pseudo-median shift (difference)",
+}
+
+
+def results_of(study: Study, question: Question, contrasts: list[Contrast]) -> Results:
+    """Put the contrasts of a question into a table of results."""
+    tables = [table_of(_columns(study, question, contrast)) for contrast in contrasts]
+    table = tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+    return Results(table, excluded_cells(study, question, contrasts), _meta(study, question))
+
+
+def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, Any]:
+    """One contrast as the columns of a results table."""
+    entry, m, s, stats = question.entry, len(study.analytes), contrast.summary, contrast.statistics
+    label, visit = contrast_label(study, question, contrast)
+    back = question.scale
+
+    def text(value: str) -> Any:
+        return text_column(value, m)
+
+    def count(name: str) -> Any:
+        return count_column(s[name]) if name in s else count_column(np.zeros(m), np.ones(m, dtype=bool))
+
+    def number(name: str) -> np.ndarray:
+        return back_transform(s[name], back) if name in s else np.full(m, np.nan)
+
+    methods = np.array([*entry.methods, ""], dtype=object)
+    sides = ("case", "control")
+    return {
+        "analyte": text_column(study.analytes.to_numpy(dtype=object)),
+        "contrast": text(label),
+        "visit": text(visit),
+        "test": text(entry.name),
+        "method": text_column(methods[stats.method]),
+        "scale": text(question.scale),
+        "below_limit": text(question.rule),
+        "alternative": text(question.alternative),
+        "covariates": text("+".join(question.covariates)),
+        **{f"{what}_{side}": count(f"{what}_{side}") for what in ("n", "n_below", "n_above") for side in sides},
+        **{f"{what}_{side}": number(f"{what}_{side}") for what in ("mean", "sd") for side in sides},
+        "estimand": text(_ESTIMANDS.get((entry.estimand, question.scale != "raw"), "none")),
+        "estimate": back_transform(stats.estimate, back),
+        "std_error": stats.std_error,
+        "conf_low": back_transform(stats.conf_low, back),
+        "conf_high": back_transform(stats.conf_high, back),
+        "conf_level": np.full(m, question.conf_level),
+        "conf_type": text(entry.conf_type),
+        "hedges_g": s["hedges_g"],
+        "statistic": stats.statistic,
+        "df": stats.df,
+        "p_value": stats.p_value,
+        "adjust": text(question.adjust),
+        "family": text(question.family),
+        "n_tests": count_column(contrast.n_tests),
+        "p_adjusted": contrast.p_adjusted,
+        "note": text_column(_notes(study, question, contrast)),
+    }
+
+
+def contrast_label(study: Study, question: Question, contrast: Contrast) -> tuple[str, str]:
+    """Return the contrast, stating the sign, and the visit it belongs to."""
+    sign = "-" if question.scale == "raw" else "/"
+    if contrast.visit is None:
+        return f"case {sign} control", study.baseline
+    visit = study.visits[contrast.visit]
+    if contrast.group:
+        return f"{visit} {sign} {study.baseline} in {contrast.group}", visit
+    return f"change: case {sign} control", visit
+
+
+def _notes(study: Study, question: Question, contrast: Contrast) -> np.ndarray:
+    """Spell out the flags of each row, and what holds for all rows."""
+    flags = contrast.statistics.note
+    common = _common_notes(study, question)
+    texts = np.full(len(flags), common, dtype=object)
+    for i in np.flatnonzero(flags):
+        own = [
+            NOTE_TEXTS[flag].format(n=int(contrast.counts[flag][i]) if flag in contrast.counts else "")
+            for flag in Note(int(flags[i]))
+        ]
+        texts[i] = "; ".join([*own, common] if common else own)
+    return texts
+
+
+def _common_notes(study: Study, question: Question) -> str:
+    notes = []
+    if question.kind != WITHIN:
+        if study.design.matching == "sets" and not question.entry.paired:
+            notes.append("matched sets ignored as asked")
+        left = [name for name in study.design.matched_on if name not in question.covariates]
+        if left and study.design.matching == "frequency":
+            notes.append(f"matching variables not adjusted for: {', '.join(left)}")
+    if question.kind == BASELINE and study.plate_by_group < PLATE_ALPHA and "plate" not in question.covariates:
+        notes.append(f"plate is associated with group (chi-square p = {study.plate_by_group:.2g})")
+    return "; ".join(notes)
+
+
+def _meta(study: Study, question: Question) -> dict[str, Any]:
+    plan = {name: getattr(value, "__name__", value) if callable(value) else value for name, value in asdict(question).items()}
+    return {
+        "question": question.kind,
+        "plan": plan,
+        "design": asdict(study.design),
+        "source": study.panel.source,
+        "versions": dict(versions()),
+        "seed": question.seed,
+    }
+
+
+@cache
+def versions() -> tuple[tuple[str, str], ...]:
+    """Versions of what computed a result."""
+    import scipy
+
+    own = (("cytokine_cc", __version__), ("python", platform.python_version()))
+    return (*own, ("numpy", np.__version__), ("scipy", scipy.__version__), ("pandas", pd.__version__))

@@ -1,0 +1,147 @@
+"""What did not enter a question, cell by cell, and why."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from .engine import Contrast
+from .errors import Faults, NonPositiveError, StudyError
+from .labels import as_labels
+from .panel import State
+from .plan import Question
+from .results import excluded_table
+from .study import Study
+
+# Why a value is not there, by code; 0: it is.
+_PRESENT, _MISSING, _BELOW, _ABOVE, _UNKNOWN, _BOTH_SIDES = range(6)
+_REASONS = {
+    _MISSING: "missing at {visit}",
+    _BELOW: "below the limit at {visit} ({rule})",
+    _ABOVE: "above the limit at {visit} ({rule})",
+    _UNKNOWN: "beyond a limit that is not known at {visit}",
+    _BOTH_SIDES: "below at one visit of {visit} and above at another",
+}
+
+
+def excluded_cells(study: Study, question: Question, contrasts: list[Contrast]) -> pd.DataFrame:
+    """List every cell that did not enter a question.
+
+    Parameters
+    ----------
+    study : Study
+    question : Question
+    contrasts : list of Contrast
+        With detail.
+
+    Returns
+    -------
+    DataFrame
+        subject, visit, analyte (empty: there is no sample), reason.
+    """
+    parts = []
+    for contrast in contrasts:
+        visit = study.baseline if contrast.visit is None else study.visits[contrast.visit]
+        parts.append(_of_excluded_subjects(study, contrast, visit))
+        parts += _of_usable_subjects(study, question, contrast, visit)
+    return excluded_table(np.concatenate(parts))
+
+
+def _rows(subjects: Any, visit: str, analytes: Any, reasons: Any) -> np.ndarray:
+    out = np.empty((len(subjects), 4), dtype=object)
+    for column, values in enumerate((subjects, visit, analytes, reasons)):
+        out[:, column] = values
+    return out
+
+
+def _of_usable_subjects(study: Study, question: Question, contrast: Contrast, visit: str) -> list[np.ndarray]:
+    here = np.ones(len(study.subjects), dtype=bool)
+    if contrast.group:
+        here = (study.subjects["role"] == contrast.group).to_numpy(dtype=bool)
+    parts = []
+    subjects = study.subjects.index.to_numpy(dtype=object)
+    n = len(study.baseline_visits)
+    if contrast.visit is not None:
+        absent = here & (study.sample_at[n + contrast.visit] < 0)
+        parts.append(_rows(subjects[absent], visit, "", f"no sample at {visit}"))
+        here = here & ~absent
+    cells = np.nonzero(~np.asarray(contrast.entered) & here)
+    names = study.analytes.to_numpy(dtype=object)
+    return [*parts, _rows(subjects[cells[1]], visit, names[cells[0]], _cell_reasons(study, question, contrast, cells))]
+
+
+def _cell_reasons(study: Study, question: Question, contrast: Contrast, cells: tuple[np.ndarray, ...]) -> np.ndarray:
+    n = len(study.baseline_visits)
+    places = [(study.baseline, slice(0, n))]
+    if contrast.visit is not None:
+        places.insert(0, (study.visits[contrast.visit], slice(n + contrast.visit, n + contrast.visit + 1)))
+    codes = np.stack([_place_codes(study, question.rule, place, cells) for _, place in places])
+    kinds, which = np.unique(codes, axis=1, return_inverse=True)
+    texts = [
+        "; ".join(
+            _REASONS[code].format(visit=label, rule=question.rule) for code, (label, _) in zip(kind, places, strict=True) if code
+        )
+        for kind in kinds.T.tolist()
+    ]
+    # The value is there and still did not enter: a pair needs both of its members.
+    return np.array([text or "no value in the matched partner" for text in texts], dtype=object)[which.reshape(-1)]
+
+
+def _reason(code: int, visit: str, rule: str) -> str:
+    return _REASONS[code].format(visit=visit, rule=rule)
+
+
+def _place_codes(study: Study, rule: str, place: slice, cells: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Code why a value is absent at a visit (or a baseline of several), for each cell."""
+    arrays = study.arrays
+    state, value, lower = (array[place][:, cells[0], cells[1]] for array in (arrays.state, arrays.value, arrays.lower))
+    below, above = state == State.BELOW, state == State.ABOVE
+    number = (state == State.MEASURED) | (state == State.EXTRAPOLATED)
+    if rule == "drop":
+        with np.errstate(invalid="ignore"):
+            under = (state == State.EXTRAPOLATED) & (value < lower)
+        below, number = below | under, number & ~under
+    left_out = {"drop": (_BELOW, _UNKNOWN), "as_reported": (_BELOW, _ABOVE)}.get(rule, (_UNKNOWN, _UNKNOWN))
+    some_below, some_above = below.any(axis=0), above.any(axis=0)
+    code = np.where(some_below, left_out[0], np.where(some_above, left_out[1], _MISSING))
+    if rule == "lowest_rank":
+        return np.where(some_below & some_above, _BOTH_SIDES, np.where(number.any(axis=0), _PRESENT, code))
+    return np.where(number.any(axis=0), _PRESENT, code)
+
+
+def _of_excluded_subjects(study: Study, contrast: Contrast, visit: str) -> np.ndarray:
+    """List the cells, at this visit, of subjects that the study had to leave out."""
+    rows = [_rows([], "", [], [])]
+    samples, design = study.panel.samples, study.design
+    role = dict(zip(samples["subject"], as_labels(samples[design.group]), strict=True)) if len(study.excluded) else {}
+    wanted = {"case": design.case, "control": design.control}.get(contrast.group)
+    visits = study.baseline_visits if contrast.visit is None else (visit,)
+    there = set(samples["subject"][samples["visit"].isin(visits)]) if role else set()
+    for subject, reason in study.excluded[["subject", "reason"]].itertuples(index=False):
+        if wanted is None or role[subject] == wanted:
+            analytes = list(study.analytes) if subject in there else [""]
+            rows.append(_rows([subject] * len(analytes), visit, analytes, reason))
+    return np.concatenate(rows)
+
+
+def explain_nonpositive(study: Study, error: NonPositiveError) -> NoReturn:
+    """Name the cells that have no logarithm, and raise."""
+    faults = Faults(StudyError, study.panel.source.partition(" (")[0])
+    visits = (*study.baseline_visits, *study.visits)
+    arrays = study.arrays
+    for v, a, s in error.cells.tolist():
+        value = arrays.value[v, a, s]
+        faults.add(
+            "zero and negative values have no logarithm",
+            subject=study.subjects.index[s],
+            visit=visits[v],
+            analyte=study.analytes[a],
+            found=f"{value:g}"
+            if value == value
+            else f"a limit of {np.fmin(arrays.lower[v, a, s], arrays.fallback_lower[v, a, s]):g}",
+            remedy="If they mean 'not detected', say so when reading: codes={'0': 'below'}; or use scale='raw'.",
+        )
+    faults.raise_if_any()
+    raise error
