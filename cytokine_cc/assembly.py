@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from . import __version__
 from .arrays import NOTE_TEXTS, Note
 from .engine import Contrast
 from .exclusions import excluded_cells
@@ -19,6 +16,7 @@ from .limits import back_transform
 from .plan import Question
 from .results import Results, count_column, table_of, text_column
 from .study import Study
+from .versions import versions
 
 PLATE_ALPHA = 0.05  # plate by group below this gets a note
 _ESTIMANDS = {
@@ -132,12 +130,3 @@ def _meta(study: Study, question: Question) -> dict[str, Any]:
         "versions": dict(versions()),
         "seed": question.seed,
     }
-
-
-@cache
-def versions() -> tuple[tuple[str, str], ...]:
-    """Versions of what computed a result."""
-    import scipy
-
-    own = (("cytokine_cc", __version__), ("python", platform.python_version()))
-    return (*own, ("numpy", np.__version__), ("scipy", scipy.__version__), ("pandas", pd.__version__))

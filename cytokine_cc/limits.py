@@ -14,6 +14,7 @@ from .panel import State
 SUBSTITUTES = {"half": 0.5, "sqrt2": 1 / np.sqrt(2), "limit": 1.0}
 RULES = (*SUBSTITUTES, "lowest_rank", "drop", "as_reported", "censored")
 SCALES: dict[str, Callable[..., np.ndarray] | None] = {"raw": None, "log2": np.log2, "ln": np.log, "log10": np.log10}
+_POWERS: dict[str, Callable[..., np.ndarray]] = {"log2": np.exp2, "ln": np.exp, "log10": lambda z: np.power(10.0, z)}
 _LOG_BASE = {"log2": np.log(2.0), "ln": 1.0, "log10": np.log(10.0)}
 
 
@@ -22,7 +23,7 @@ def back_transform(x: np.ndarray, scale: str) -> np.ndarray:
     if scale == "raw":
         return x
     with np.errstate(over="ignore"):
-        return {"log2": np.exp2, "ln": np.exp, "log10": lambda z: np.power(10.0, z)}[scale](x)
+        return _POWERS[scale](x)
 
 
 def to_scale(x: np.ndarray, scale: str, logged: str | None) -> np.ndarray:

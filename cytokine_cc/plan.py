@@ -14,6 +14,8 @@ from .kernels.common import ALTERNATIVES, BASELINE, BETWEEN, QUESTIONS, WITHIN
 from .labels import as_tuple
 from .limits import RULES, SCALES
 from .multiplicity import ALIASES, METHODS
+from .toml_files import parse_toml, read_toml
+from .wording import plan_text
 
 FAMILIES = ("visit", "all")
 _TEST_ALIASES = {
@@ -335,8 +337,6 @@ class Plan:
         >>> print(cc.Plan(change_within=None, change_between=None).describe())
         Baseline levels will be compared between cases and controls by Welch's t test on log2 values (two-sided); ...
         """
-        from .wording import plan_text
-
         return plan_text(self)
 
     def to_toml(self) -> str:
@@ -382,8 +382,6 @@ class Plan:
         OptionError
             Broken TOML, an unknown key, a value that is not allowed.
         """
-        from .toml_files import parse_toml, read_toml
-
         text = str(source)
         is_file = isinstance(source, Path) or ("\n" not in text and text.endswith(".toml"))
         name, content = read_toml(source) if is_file else ("the plan", parse_toml(text, "the plan"))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .kernels.common import BASELINE, WITHIN
+from .versions import versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,8 +104,6 @@ def plan_text(plan: Plan) -> str:
 
 def analysis_text(analysis: Analysis) -> str:
     """Describe what was done and on what."""
-    from .assembly import versions
-
     plan, study = analysis.plan, analysis.study
     parts = [_study_text(study), _limits_text(study)]
     for question in plan.questions:

@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 
 from ..analysis import Analysis
-from ..assembly import versions
 from ..errors import OptionError
 from ..kernels.common import QUESTIONS
+from ..versions import versions
 
 
 def write_tables(analysis: Analysis, folder: Any, inputs: Sequence[tuple[str, str]] = ()) -> list[Path]:
