@@ -239,7 +239,7 @@ class Analysis:
         >>> import cytokine_cc as cc
         >>> text = cc.analyze(cc.load_study("quickstart")).describe()
         >>> text.partition(",")[0]
-        'The study comprised 30 cases and 22 controls'
+        'The study comprised 30 cases (Group: AIMSS) and 22 controls (no AIMSS)'
         """
         return analysis_text(self)
 

@@ -65,9 +65,12 @@ def _of_usable_subjects(study: Study, question: Question, contrast: Contrast, vi
     n = len(study.baseline_visits)
     if contrast.visit is not None:
         absent = here & (study.sample_at[n + contrast.visit] < 0)
-        parts.append(_rows(subjects[absent], visit, "", f"no sample at {visit}"))
+        if absent.any():
+            parts.append(_rows(subjects[absent], visit, "", f"no sample at {visit}"))
         here = here & ~absent
     cells = np.nonzero(~np.asarray(contrast.entered) & here)
+    if not len(cells[0]):
+        return parts
     names = study.analytes.to_numpy(dtype=object)
     return [*parts, _rows(subjects[cells[1]], visit, names[cells[0]], _cell_reasons(study, question, contrast, cells))]
 
@@ -114,11 +117,13 @@ def _place_codes(study: Study, rule: str, place: slice, cells: tuple[np.ndarray,
 def _of_excluded_subjects(study: Study, contrast: Contrast, visit: str) -> np.ndarray:
     """List the cells, at this visit, of subjects that the study had to leave out."""
     rows = [_rows([], "", [], [])]
+    if not len(study.excluded):
+        return rows[0]
     samples, design = study.panel.samples, study.design
-    role = dict(zip(samples["subject"], as_labels(samples[design.group]), strict=True)) if len(study.excluded) else {}
+    role = dict(zip(samples["subject"], as_labels(samples[design.group]), strict=True))
     wanted = {"case": design.case, "control": design.control}.get(contrast.group)
     visits = study.baseline_visits if contrast.visit is None else (visit,)
-    there = set(samples["subject"][samples["visit"].isin(visits)]) if role else set()
+    there = set(samples["subject"][samples["visit"].isin(visits)])
     for subject, reason in study.excluded[["subject", "reason"]].itertuples(index=False):
         if wanted is None or role[subject] == wanted:
             analytes = list(study.analytes) if subject in there else [""]

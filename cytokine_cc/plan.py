@@ -334,8 +334,8 @@ class Plan:
         Examples
         --------
         >>> import cytokine_cc as cc
-        >>> print(cc.Plan(change_within=None, change_between=None).describe())
-        Baseline levels will be compared between cases and controls by Welch's t test on log2 values (two-sided); ...
+        >>> print(cc.Plan(change_within=None, change_between=None).describe())  # doctest: +ELLIPSIS
+        Baseline levels will be compared between cases and controls by Welch's t test (two-sided). ...
         """
         return plan_text(self)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from .kernels.common import BASELINE, WITHIN
+from .kernels.common import BASELINE, BETWEEN, WITHIN
 from .versions import versions
 
 if TYPE_CHECKING:
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from .results import Results
     from .study import Study
 
+# {be}: "will be" or "were".
 CORRECTIONS = {
-    "none": "not adjusted for multiple testing",
-    "bonferroni": "adjusted by Bonferroni's method, which controls the family-wise error rate",
-    "holm": "adjusted by Holm's method, which controls the family-wise error rate",
-    "hochberg": "adjusted by Hochberg's method, which controls the family-wise error rate under positive dependence",
-    "hommel": "adjusted by Hommel's method, which controls the family-wise error rate under positive dependence",
-    "BH": "adjusted by the method of Benjamini and Hochberg, which controls the false discovery rate under positive dependence",
-    "BY": "adjusted by the method of Benjamini and Yekutieli, which controls the false discovery rate under any dependence",
+    "none": "p-values {be_not} adjusted for multiple testing",
+    "bonferroni": "p-values {be} adjusted by Bonferroni's method (family-wise error rate)",
+    "holm": "p-values {be} adjusted by Holm's method (family-wise error rate)",
+    "hochberg": "p-values {be} adjusted by Hochberg's method (family-wise error rate, under positive dependence)",
+    "hommel": "p-values {be} adjusted by Hommel's method (family-wise error rate, under positive dependence)",
+    "BH": "p-values {be} adjusted by the method of Benjamini and Hochberg (false discovery rate, under positive dependence)",
+    "BY": "p-values {be} adjusted by the method of Benjamini and Yekutieli (false discovery rate, under any dependence)",
 }
 RULE_WORDS = {
     "half": "values below the limit of detection {be} replaced by half the limit",
@@ -34,55 +35,97 @@ RULE_WORDS = {
     "drop": "values below the limit of detection {be} left out",
     "as_reported": "numbers {be} taken as reported, extrapolated ones included, and values without a number {be} left out",
 }
-SCALE_WORDS = {"raw": "the values as measured", "log2": "log2 values", "ln": "natural log values", "log10": "log10 values"}
-SIDES = {"greater": "one-sided: {first} higher", "less": "one-sided: {first} lower"}
+SCALE_WORDS = {"raw": "the values as measured", "log2": "log2 values", "ln": "natural logarithms", "log10": "log10 values"}
+NAMES = {BASELINE: "baseline comparisons", WITHIN: "changes within groups", BETWEEN: "changes between groups"}
+_ESTIMATES = {
+    ("mean", True): "ratios of geometric means",
+    ("mean", False): "differences of means",
+    ("shift", True): "Hodges-Lehmann shifts as ratios",
+    ("shift", False): "Hodges-Lehmann shifts",
+}
 
 
-def question_text(question: Question, be: str, visits: str = "") -> str:
-    """Describe one question.
+def plan_text(plan: Plan) -> str:
+    """Describe what will be done."""
+    level = f"Adjusted p-values of {plan.alpha:g} or less will be called significant."
+    return " ".join([*_questions_text(plan.questions, "will be", {}), level])
 
-    Parameters
-    ----------
-    question : Question
-    be : str
-        "will be" or "were".
-    visits : str
-        The later visits in words, where they are known.
 
-    Returns
-    -------
-    str
-    """
-    entry = question.entry
-    later = visits or ("each later visit" if getattr(question, "visits", None) is None else " and ".join(question.visits))  # type: ignore[attr-defined]
+def analysis_text(analysis: Analysis) -> str:
+    """Describe what was done and on what."""
+    plan, study, results = analysis.plan, analysis.study, analysis.results
+    visits = {kind: _and(dict.fromkeys(answer.table["visit"])) for kind, answer in results.items()}
+    parts = [_study_text(study), _limits_text(study), *_questions_text(plan.questions, "were", visits)]
+    parts += [text for kind, answer in results.items() for text in (_methods_text(kind, answer), _untested_text(kind, answer))]
+    parts.append(_borrowed_text(analysis))
+    parts.append(f"Adjusted p-values of {plan.alpha:g} or less were called significant.")
+    names = {"cytokine_cc": "cytokine_cc", "python": "Python", "numpy": "NumPy", "scipy": "SciPy"}
+    software = ", ".join(f"{names[name]} {version}" for name, version in versions() if name in names)
+    return " ".join(part for part in [*parts, f"Software: {software}."] if part)
+
+
+def _questions_text(questions: Iterable[Question], be: str, visits: Mapping[str, str]) -> list[str]:
+    """Say what each question does, and then once what they share."""
+    questions = list(questions)
+    parts = [_comparison(question, be, visits.get(question.kind, "")) for question in questions]
+    for words in (_scale_words, _estimate_words, _rule_words, _correction_words):
+        parts.append(_shared(questions, words, be))
+    ignored = [NAMES[question.kind] for question in questions if question.ignore_matching]
+    if ignored:
+        parts.append(f"Matched sets {be} ignored on purpose for {_and(ignored)}.")
+    return [*parts, *(text for question in questions if (text := _unused(question, be)))]
+
+
+def _comparison(question: Question, be: str, visits: str) -> str:
+    asked = getattr(question, "visits", None)
+    later = visits or ("each later visit" if asked is None else _and(asked))
     if question.kind == BASELINE:
         subject, first = f"Baseline levels {be} compared between cases and controls", "cases"
     elif question.kind == WITHIN:
-        groups = " and in ".join({"case": "cases", "control": "controls"}[group] for group in question.groups)  # type: ignore[attr-defined]
-        subject, first = f"Levels at {later} {be} compared with baseline in {groups}", "later"
+        names = {"case": "cases", "control": "controls"}
+        groups = " and in ".join(names[group] for group in getattr(question, "groups", ()))
+        subject, first = f"Levels at {later} {be} compared with baseline in {groups}", "later values"
     else:
         subject, first = f"Changes from baseline to {later} {be} compared between cases and controls", "cases"
-    side = SIDES.get(question.alternative, "two-sided").format(first=first)
-    ratio = "ratios of geometric means" if question.scale != "raw" else "differences of means"
-    if entry.estimand == "shift":
-        ratio = "Hodges-Lehmann shifts" + (" (as ratios)" if question.scale != "raw" else "")
-    given = f"; results are {ratio} with {100 * question.conf_level:g}% confidence intervals" if entry.estimand != "none" else ""
-    rule = RULE_WORDS[question.rule].format(be=be)
-    family = "all tests of this question together" if question.family == "all" else "the analytes of each visit"
-    if question.kind == WITHIN and question.family == "visit":
-        family = "the analytes of each visit and group"
-    across = "" if question.adjust == "none" else f", across {family}"
-    if question.adjust == "none" and question.family == "all":
-        across = " (family, if they are adjusted later: all tests of this question)"
-    text = (
-        f"{subject} by {entry.label} on {SCALE_WORDS[question.scale]} ({side}){given}. {rule[0].upper()}{rule[1:]}. "
-        f"P-values {be} {CORRECTIONS[question.adjust]}{across}."
+    sides = {"two-sided": "two-sided", "greater": f"one-sided: {first} higher", "less": f"one-sided: {first} lower"}
+    return f"{subject} by {question.entry.label} ({sides[question.alternative]})."
+
+
+def _shared(questions: list[Question], words: Callable[[Question, str], str], be: str) -> str:
+    """Say a thing once if it holds for all questions, else for each group of questions."""
+    by_text: dict[str, list[str]] = {}
+    for question in questions:
+        by_text.setdefault(words(question, be), []).append(NAMES[question.kind])
+    if len(by_text) == 1:
+        text = next(iter(by_text))
+    else:
+        text = "; ".join(f"for {_and(names)}, {text}" for text, names in by_text.items())
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _scale_words(question: Question, be: str) -> str:
+    return f"the analysis {'was' if be == 'were' else be} made on {SCALE_WORDS[question.scale]}"
+
+
+def _estimate_words(question: Question, be: str) -> str:
+    estimates = _ESTIMATES.get((question.entry.estimand, question.scale != "raw"), "p-values only")
+    return f"results are {estimates}" + (
+        f" with {100 * question.conf_level:g}% confidence intervals" if question.entry.conf_type else ""
     )
-    if question.below_limit is None:
-        text = text.replace(rule[1:] + ".", rule[1:] + " (the test's own rule).")
-    if question.ignore_matching:
-        text += f" Matched sets {be} ignored on purpose."
-    return text + _unused(question, be)
+
+
+def _rule_words(question: Question, be: str) -> str:
+    own = " (the default of the test)" if question.below_limit is None and be != "were" else ""
+    return RULE_WORDS[question.rule].format(be=be) + own
+
+
+def _correction_words(question: Question, be: str) -> str:
+    text = CORRECTIONS[question.adjust].format(be=be, be_not="were not" if be == "were" else "will not be")
+    if question.adjust == "none":
+        return text + (" (family: all tests of the question)" if question.family == "all" else "")
+    if question.family == "all":
+        return f"{text}, across all tests of the question"
+    return f"{text}, across analytes, separately for each comparison and visit"
 
 
 def _unused(question: Question, be: str) -> str:
@@ -92,29 +135,7 @@ def _unused(question: Question, be: str) -> str:
         odd.append(f"n_resamples = {question.n_resamples:,}")
     if question.seed is not None:
         odd.append(f"seed = {question.seed}")
-    return f" ({' and '.join(odd)} {be} of no use to this test, which does not resample.)" if odd else ""
-
-
-def plan_text(plan: Plan) -> str:
-    """Describe a plan."""
-    parts = [question_text(question, "will be") for question in plan.questions]
-    level = f"Adjusted p-values of {plan.alpha:g} or less will be called significant."
-    return " ".join([*parts, level])
-
-
-def analysis_text(analysis: Analysis) -> str:
-    """Describe what was done and on what."""
-    plan, study = analysis.plan, analysis.study
-    parts = [_study_text(study), _limits_text(study)]
-    for question in plan.questions:
-        results = analysis.results[question.kind]
-        visits = " and ".join(dict.fromkeys(results.table["visit"]))
-        parts += [question_text(question, "were", visits), _methods_text(results), _untested_text(results)]
-    parts.append(f"Adjusted p-values of {plan.alpha:g} or less were called significant.")
-    parts.append(_borrowed_text(analysis))
-    names = {"cytokine_cc": "cytokine_cc", "python": "Python", "numpy": "NumPy", "scipy": "SciPy"}
-    software = ", ".join(f"{names[name]} {version}" for name, version in versions() if name in names)
-    return " ".join(part for part in [*parts, f"Software: {software}."] if part)
+    return f"The settings {_and(odd)} {be} without effect for {NAMES[question.kind]}, where no test resamples." if odd else ""
 
 
 def _study_text(study: Study) -> str:
@@ -132,7 +153,8 @@ def _study_text(study: Study) -> str:
     when = f" at {_and([*visits, *study.visits])}" if study.visits or len(study.baseline_visits) > 1 else ""
     gone = study.excluded["subject"].nunique()
     left = f" {gone} subjects were left out: {_counted(study.excluded['reason'])}." if gone else ""
-    groups = f"The study comprised {study.n_case} cases and {study.n_control} controls{how}"
+    labels = f"{study.n_case} cases ({design.group}: {design.case}) and {study.n_control} controls ({design.control})"
+    groups = f"The study comprised {labels}{how}"
     return f"{groups}; {len(study.analytes)} analytes were measured{when}.{left}"
 
 
@@ -147,21 +169,24 @@ def _limits_text(study: Study) -> str:
     return f"{text}."
 
 
-def _methods_text(results: Results) -> str:
-    """Say how many p-values were exact, where some were and some were not."""
+def _methods_text(kind: str, results: Results) -> str:
+    """Say how many p-values were exact, where some were."""
     methods = results.table.loc[results.table["method"] != "", "method"].value_counts()
-    if len(methods) < 2:
-        return f"P-values were {methods.index[0]}." if len(methods) and methods.index[0] == "exact" else ""
-    return f"P-values were {_and([f'{name} ({count} tests)' for name, count in methods.items()])}."
+    if "exact" not in methods.index:
+        return ""
+    if len(methods) == 1:
+        return f"For {NAMES[kind]}, p-values were exact."
+    kinds = [f"{count} were {'exact' if name == 'exact' else f'by {name}'}" for name, count in methods.items()]
+    return f"Of the p-values for {NAMES[kind]}, {_and(kinds)}."
 
 
-def _untested_text(results: Results) -> str:
+def _untested_text(kind: str, results: Results) -> str:
     gone = results.table[results.table["p_value"].isna()]
     if not len(gone):
         return ""
     why = gone["note"].str.split(";").str[0].str.removeprefix("not tested: ")
     names = _and([f"{name} ({reason})" for name, reason in dict(zip(gone["analyte"], why, strict=True)).items()])
-    return f"Not tested: {names}."
+    return f"For {NAMES[kind]}, {len(gone)} of {len(results)} comparisons could not be tested: {names}."
 
 
 def _borrowed_text(analysis: Analysis) -> str:

@@ -1,0 +1,100 @@
+"""Error rates under the null, by the engine that `analyze` uses, on simulated studies of 30 cases and 22 controls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cytokine_cc import Baseline, ChangeBetween, ChangeWithin
+from cytokine_cc.arrays import StudyArrays
+from cytokine_cc.engine import run
+from cytokine_cc.panel import State
+
+N_CASE, N_CONTROL = 30, 22
+LEVEL = 0.05
+QUESTIONS = [
+    Baseline("student", scale="ln", adjust="none"),
+    Baseline("welch", scale="ln", adjust="none"),
+    Baseline("mann_whitney", scale="ln", adjust="none"),
+    ChangeWithin("paired_t", scale="ln", adjust="none", groups=("case",)),
+    ChangeWithin("signed_rank", scale="ln", adjust="none", groups=("case",)),
+    ChangeBetween("change_score", scale="ln", adjust="none"),
+    ChangeBetween("change_rank", scale="ln", adjust="none"),
+]
+DISCRETE = {"mann_whitney", "signed_rank", "change_rank"}
+
+
+def null_studies(n_sim: int, seed: int, *, limit: float | None = None, spread: float = 1.0, icc: float = 0.7) -> StudyArrays:
+    """Two visits of one log-normal analyte in each study; `spread` multiplies the SD of the controls."""
+    rng = np.random.default_rng(seed)
+    n = N_CASE + N_CONTROL
+    case = np.arange(n) < N_CASE
+    subject = rng.normal(size=(n_sim, 1, 1, n)) * np.sqrt(icc)
+    z = (subject + rng.normal(size=(n_sim, 2, 1, n)) * np.sqrt(1 - icc)) * np.where(case, 1.0, spread)
+    value, state, lower = np.exp(z), np.zeros(z.shape, dtype=np.int8), np.nan
+    if limit is not None:
+        below = z < limit
+        value, lower = np.where(below, np.nan, value), np.exp(limit)
+        state = np.where(below, State.BELOW, State.MEASURED).astype(np.int8)
+    nan = np.broadcast_to(np.nan, z.shape)
+    return StudyArrays(value, state, np.broadcast_to(lower, z.shape), nan, nan, nan, case, None, later=("month6",))
+
+
+def sizes(arrays: StudyArrays, questions: list, intervals: bool = False) -> dict[str, float]:
+    answers = run(questions, arrays, intervals=intervals)
+    return {question.test: float((contrasts[0].statistics.p_value <= LEVEL).mean()) for question, contrasts in zip(questions, answers, strict=True)}
+
+
+def check(found: dict[str, float], n_sim: int) -> None:
+    error = 4 * np.sqrt(LEVEL * (1 - LEVEL) / n_sim)
+    for test, size in found.items():
+        assert size <= LEVEL + error, f"{test} rejects {size:.2%} of true nulls"
+        assert size >= LEVEL - error or test in DISCRETE, f"{test} rejects only {size:.2%} of true nulls"
+        assert size > 0.03, f"{test} hardly ever rejects: {size:.2%}"
+
+
+def test_size_of_every_test():
+    n_sim = 20_000
+    check(sizes(null_studies(n_sim, seed=1), QUESTIONS), n_sim)
+
+
+def test_size_with_a_third_below_one_limit():
+    n_sim = 10_000
+    found = sizes(null_studies(n_sim, seed=2, limit=-0.4), QUESTIONS)
+    error = 4 * np.sqrt(LEVEL * (1 - LEVEL) / n_sim)
+    assert max(found.values()) <= LEVEL + error
+
+
+def test_welch_holds_its_size_where_spreads_differ_and_student_does_not():
+    n_sim = 20_000
+    found = sizes(null_studies(n_sim, seed=3, spread=3.0), QUESTIONS[:2])
+    assert abs(found["welch"] - LEVEL) < 4 * np.sqrt(LEVEL * (1 - LEVEL) / n_sim)
+    assert found["student"] > 0.06
+
+
+@pytest.mark.slow
+def test_size_and_coverage_at_length():
+    n_sim = 100_000
+    questions = [question for question in QUESTIONS]
+    answers = run(questions, null_studies(n_sim, seed=4))
+    check({q.test: float((c[0].statistics.p_value <= LEVEL).mean()) for q, c in zip(questions, answers, strict=True)}, n_sim)
+    for question, contrasts in zip(questions, answers, strict=True):
+        low, high = contrasts[0].statistics.conf_low, contrasts[0].statistics.conf_high
+        covered = float(((low <= 0) & (0 <= high)).mean())
+        error = 4 * np.sqrt(LEVEL * (1 - LEVEL) / n_sim)
+        assert covered >= 1 - LEVEL - error, f"{question.test} covers {covered:.2%}"
+        assert covered <= 1 - LEVEL + error or question.test in DISCRETE, f"{question.test} covers {covered:.2%}"
+
+
+@pytest.mark.slow
+def test_family_wise_error_rates_and_false_discovery_rates():
+    from cytokine_cc import adjust_pvalues
+
+    n_sim, m = 20_000, 36
+    rng = np.random.default_rng(5)
+    p = rng.random((n_sim, m))
+    error = 4 * np.sqrt(LEVEL * (1 - LEVEL) / n_sim)
+    for method in ("bonferroni", "holm", "hochberg", "hommel", "BH", "BY"):
+        any_rejected = (adjust_pvalues(p, method) <= LEVEL).any(axis=-1).mean()
+        assert any_rejected <= LEVEL + error, method
+        assert any_rejected > (0.01 if method == "BY" else 0.04), method
