@@ -124,16 +124,16 @@ NOTE_TEXTS = {
     Note.ALL_BELOW: "not tested: every value that entered is below its limit",
     Note.ALL_ABOVE: "not tested: every value that entered is above its limit",
     Note.ALL_PAIRS_BEYOND: "not tested: every subject is beyond the limit at both visits",
-    Note.NO_LIMIT: "not tested: {n} values lie beyond a limit that is not known, and no measured value can stand in for it",
+    Note.NO_LIMIT: "not tested: {n} values beyond a limit that is not known, and no measured value to stand in for it",
     Note.TOO_FEW: "not tested: fewer than 2 values",
     Note.CONSTANT: "not tested: the values are constant",
     Note.NO_CHANGE: "not tested: every difference is zero",
     Note.FAILED: "not tested: the test returned no p-value",
     Note.TIED_LOWEST: "values below the highest limit are tied lowest, which cost {n} numbers",
     Note.TIED_HIGHEST: "values above the lowest upper limit are tied highest, which cost {n} numbers",
-    Note.SHIFT_OPEN: "values beyond a limit enter the shift at their limit, which draws it toward no difference; "
-    "its interval allows for any value there",
-    Note.BORROWED_LIMIT: "limit not stated for {n} values: the lowest measured value (above: the highest) stands in",
+    Note.SHIFT_OPEN: "values beyond a limit enter the shift at their limit, which draws it toward no difference "
+    "(its interval allows for any value there)",
+    Note.BORROWED_LIMIT: "limit not stated for {n} values: the lowest measured value stands in (the highest, for values above)",
     Note.LEVEL_NOT_REACHED: "too few values for an interval of this level: the widest is given",
-    Note.PART_BASELINE: "the baseline of {n} subjects rests on a part of its visits",
+    Note.PART_BASELINE: "the baseline rests on a part of its visits in {n} subjects",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -25,6 +26,9 @@ _ESTIMANDS = {
     ("shift", True): "pseudo-median shift (ratio)",
     ("shift", False): "pseudo-median shift (difference)",
 }
+
+
+_ONE = re.compile(r"\b1 (value|number|subject)s\b")
 
 
 def results_of(study: Study, question: Question, contrasts: list[Contrast]) -> Results:
@@ -103,7 +107,7 @@ def _notes(study: Study, question: Question, contrast: Contrast) -> np.ndarray:
             NOTE_TEXTS[flag].format(n=int(contrast.counts[flag][i]) if flag in contrast.counts else "")
             for flag in Note(int(flags[i]))
         ]
-        texts[i] = "; ".join([*own, common] if common else own)
+        texts[i] = _ONE.sub(r"1 \1", "; ".join([*own, common] if common else own))
     return texts
 
 

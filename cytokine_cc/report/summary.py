@@ -63,14 +63,25 @@ def _question_lines(title: str, results: Results, alpha: float) -> Iterator[str]
     for (contrast, visit), rows in table.groupby(["contrast", "visit"], sort=False):
         tested = int(rows["p_value"].notna().sum())
         hits = rows[rows["p_adjusted"] <= alpha].sort_values("p_value", kind="stable")
-        where = f" at {visit}" if visit not in contrast else ""
+        where = "" if " in " in contrast else f" at {visit}"
         yield f"  {contrast}{where}: {len(hits)} of {tested} at p <= {alpha:g}"
         yield from _hit_lines(hits.head(_MOST))
         if len(hits) > _MOST:
             yield f"    and {len(hits) - _MOST} more"
-        for name, note in rows.loc[rows["p_value"].isna(), ["analyte", "note"]].head(_MOST).itertuples(index=False):
-            yield from _wrapped(f"{name}: {note}", indent="    ")
+    yield from _untested_lines(table)
     yield from _note_lines(table)
+
+
+def _untested_lines(table: pd.DataFrame) -> Iterator[str]:
+    """Rows without a p-value, once for each analyte and reason."""
+    gone = table[table["p_value"].isna()]
+    reasons = gone["note"].str.partition(";")[0].str.replace(r"\b\d+ values?", "some values", regex=True)
+    groups = list(gone.groupby([gone["analyte"], reasons], sort=False))
+    for (name, reason), rows in groups[:_MOST]:
+        often = f" ({len(rows)} comparisons)" if len(rows) > 1 else ""
+        yield from _wrapped(f"{name}{often}: {reason}", indent="  ")
+    if len(groups) > _MOST:
+        yield f"  and {len(groups) - _MOST} more that could not be tested"
 
 
 def _hit_lines(hits: pd.DataFrame) -> Iterator[str]:
@@ -85,27 +96,37 @@ def _hit_lines(hits: pd.DataFrame) -> Iterator[str]:
 def _note_lines(table: pd.DataFrame) -> Iterator[str]:
     """Notes of tested rows, alike ones together."""
     notes = table.loc[table["p_value"].notna() & (table["note"] != ""), "note"].str.split("; ").explode()
-    kinds = notes.str.replace(r"\b\d+ (?=values|numbers|subjects)", "some ", regex=True).value_counts(sort=False)
+    kinds = notes.str.replace(r"\b\d+ (value|number|subject)s?\b", r"some \1s", regex=True).value_counts(sort=False)
     for kind, count in kinds.items():
         yield from _wrapped(f"note ({count} row{'s' if count > 1 else ''}): {kind}", indent="  ")
 
 
 def _left_out_lines(analysis: Analysis) -> Iterator[str]:
-    total = {kind: len(results.excluded) for kind, results in analysis.results.items() if len(results.excluded)}
-    if not total:
-        yield "Left out: nothing"
-        return
     yield "Left out"
-    for kind in total:
-        excluded = analysis.results[kind].excluded
-        for reason, rows in excluded.groupby("reason", sort=False):
-            absent = (rows["analyte"] == "").all()
-            what = (
-                f"{rows['subject'].nunique()} subjects"
-                if absent
-                else f"{len(rows)} values of {rows['subject'].nunique()} subjects"
-            )
-            yield from _wrapped(f"{_TITLES[kind].lower()}: {what}: {reason}", indent="  ")
+    lines = [
+        line
+        for kind, results in analysis.results.items()
+        for line in _reason_lines(_TITLES[kind], results, analysis.study.baseline)
+    ]
+    yield from lines or ["  nothing"]
+
+
+def _reason_lines(title: str, results: Results, baseline: str) -> Iterator[str]:
+    """Count what was left out by reason, the visits of a reason together."""
+    excluded = results.excluded
+    reasons = [
+        reason.replace(f" at {baseline}", " at baseline").replace(f" at {visit}", " at the later visit")
+        if visit != baseline
+        else reason
+        for reason, visit in zip(excluded["reason"], excluded["visit"], strict=True)
+    ]
+    for reason, rows in excluded.groupby(pd.Series(reasons, index=excluded.index, dtype=object), sort=False):
+        what = _many(len(rows), "sample" if (rows["analyte"] == "").all() else "value")
+        yield from _wrapped(f"{title.lower()}: {what} of {_many(rows['subject'].nunique(), 'subject')}: {reason}", indent="  ")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
