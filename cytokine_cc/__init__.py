@@ -23,11 +23,11 @@ _PUBLIC = {
     "ChangeWithin": "plan",
     "ChangeBetween": "plan",
     # analysis
-    "analyze": "analysis",
-    "Analysis": "analysis",
     "compare_baseline": "analysis",
     "change_within": "analysis",
     "change_between": "analysis",
+    "analyze": "analysis",
+    "Analysis": "analysis",
     "descriptives": "summaries",
     "Results": "results",
     "adjust_pvalues": "multiplicity",

@@ -159,6 +159,17 @@ class Sides:
             return np.ascontiguousarray(array[..., index])
         return np.take_along_axis(array, index[..., None, :], axis=-1)
 
+    def either(self, flags: np.ndarray) -> np.ndarray:
+        """Flag both members of each 1:1 set where one of them is flagged."""
+        found = self.take(flags, "case") | self.take(flags, "control")
+        out = np.zeros(flags.shape, dtype=bool)
+        for index in (self.case, self.control):
+            if index.ndim == 1:
+                out[..., index] = found
+            else:
+                np.put_along_axis(out, np.broadcast_to(index[..., None, :], found.shape), found, axis=-1)
+        return out
+
 
 class Responses:
     """The responses of a block of analytes, each made once."""
@@ -215,12 +226,13 @@ def _values(question: Question, visit: int | None, responses: Responses) -> _Val
     change = later.y - base.y
     there = ~np.isnan(change)
     beyond = [response.below | response.above for response in (later, base)]
+    in_question = [~np.isnan(response.y) | response.unknown for response in (later, base)]
     return _Values(
         change, change, change, change,
         below=(later.below | base.below) & there,
         above=(later.above | base.above) & there,
         stuck=beyond[0] & beyond[1] & there,
-        unknown=(later.unknown | base.unknown) & ~there,
+        unknown=(later.unknown | base.unknown) & in_question[0] & in_question[1],
         borrowed=(later.borrowed | base.borrowed) & there,
         partial=base.partial & there,
     )  # fmt: skip
@@ -263,13 +275,8 @@ def _contrast(
 
 def _only_whole_pairs(values: _Values, sides: Sides) -> None:
     """A member of a set whose partner has no value does not enter."""
-    lost = np.isnan(sides.take(values.y, "case")) | np.isnan(sides.take(values.y, "control"))
-    gone = np.zeros(values.y.shape, dtype=bool)
-    for index in (sides.case, sides.control):
-        if index.ndim == 1:
-            gone[..., index] = lost
-        else:
-            np.put_along_axis(gone, np.broadcast_to(index[..., None, :], lost.shape), lost, axis=-1)
+    gone = sides.either(np.isnan(values.y))
+    values.unknown = values.unknown & ~sides.either(np.isnan(values.y) & ~values.unknown)
     for name in ("y", "point", "low", "high"):
         setattr(values, name, np.where(gone, np.nan, getattr(values, name)))
     for name in ("below", "above", "stuck", "borrowed", "partial"):

@@ -161,11 +161,18 @@ def t_statistics(
         low = high = np.full_like(t, np.nan)
     else:
         tail = (1 - conf_level) / 2 if alternative == "two-sided" else 1 - conf_level
-        half = -stdtrit(df, tail) * std_error
+        half = -t_quantile(df, tail) * std_error
         low = np.where(blocked, np.nan, -np.inf) if alternative == "less" else estimate - half
         high = np.where(blocked, np.nan, np.inf) if alternative == "greater" else estimate + half
     method = np.where(blocked, -1, 0).astype(np.int8)
     return Statistics(estimate, std_error, low, high, t, df, p, method, note)
+
+
+def t_quantile(df: np.ndarray, tail: float) -> np.ndarray:
+    """Return the t below which `tail` lies; one Newton step, since scipy before 1.17 gives eleven digits only."""
+    t = stdtrit(df, tail)
+    log_density = gammaln((df + 1) / 2) - gammaln(df / 2) - np.log(df * np.pi) / 2 - (df + 1) / 2 * np.log1p(t * t / df)
+    return t - (stdtr(df, t) - tail) / np.exp(log_density)
 
 
 def too_few(n: np.ndarray, least: int) -> np.ndarray:

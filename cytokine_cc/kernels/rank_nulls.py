@@ -109,4 +109,5 @@ def _index(sizes, tail, null_cdf, total, sigma):
         else:
             found = int(np.floor(total(*key) / 2 + 0.5 + ndtri(tail) * sigma(*key)))
         index[g], reached[g] = max(found, 1), found >= 1
+    group = group.reshape(-1)
     return index[group].reshape(shape), reached[group].reshape(shape)

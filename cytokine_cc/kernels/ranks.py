@@ -217,7 +217,7 @@ def _with_exact(p, statistic, rows, sizes, null_cdf, alternative):
     exact = np.empty(len(values))
     for g, key in enumerate(keys.T.tolist()):
         cdf = null_cdf(*key)
-        here = group == g
+        here = group.reshape(-1) == g
         w = values[here]
         low, high = cdf[w], cdf[len(cdf) - 1 - w]  # P(W <= w); by symmetry P(W >= w)
         exact[here] = {"two-sided": np.minimum(1.0, 2 * np.minimum(low, high)), "greater": high, "less": low}[alternative]

@@ -75,7 +75,7 @@ def _question_lines(title: str, results: Results, alpha: float) -> Iterator[str]
 def _untested_lines(table: pd.DataFrame) -> Iterator[str]:
     """Rows without a p-value, once for each analyte and reason."""
     gone = table[table["p_value"].isna()]
-    reasons = gone["note"].str.partition(";")[0].str.replace(r"\b\d+ values?", "some values", regex=True)
+    reasons = gone["note"].str.split(";").str[0].str.replace(r"\b\d+ values?", "some values", regex=True)
     groups = list(gone.groupby([gone["analyte"], reasons], sort=False))
     for (name, reason), rows in groups[:_MOST]:
         often = f" ({len(rows)} comparisons)" if len(rows) > 1 else ""
