@@ -64,7 +64,7 @@ class StudyArrays:
 
 
 class Response(NamedTuple):
-    """The values of one visit (or of changes) as they enter a test; shapes (..., analytes, subjects).
+    """Values of one visit, or changes, as they enter a test; shapes (..., analytes, subjects).
 
     Attributes
     ----------
@@ -82,6 +82,8 @@ class Response(NamedTuple):
         Entered by way of a fallback limit.
     partial : ndarray of bool
         Averaged over a part of the visits only.
+    stuck : ndarray of bool
+        A change that tells nothing, since both of its visits are beyond a limit.
     """
 
     y: np.ndarray
@@ -93,6 +95,7 @@ class Response(NamedTuple):
     unknown: np.ndarray
     borrowed: np.ndarray
     partial: np.ndarray
+    stuck: np.ndarray
 
 
 class Note(enum.IntFlag):

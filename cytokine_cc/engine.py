@@ -155,6 +155,8 @@ class Sides:
     def take(self, array: np.ndarray, group: str) -> np.ndarray:
         """Pick the subjects of a group, contiguous."""
         index = self.case if group == "case" else self.control
+        if array.size and not any(array.strides):  # one value, broadcast
+            return np.broadcast_to(array.flat[0], (*array.shape[:-1], index.shape[-1]))
         if index.ndim == 1:
             return np.ascontiguousarray(array[..., index])
         return np.take_along_axis(array, index[..., None, :], axis=-1)
@@ -201,98 +203,86 @@ def _blocks(arrays: StudyArrays) -> Iterator[slice]:
         yield slice(start, min(n, start + step))
 
 
-@dataclass(eq=False)
-class _Values:
-    """What enters one contrast, before it is split by group."""
-
-    y: np.ndarray
-    point: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    below: np.ndarray
-    above: np.ndarray
-    stuck: np.ndarray  # tells nothing: both visits beyond a limit
-    unknown: np.ndarray
-    borrowed: np.ndarray
-    partial: np.ndarray
-
-
-def _values(question: Question, visit: int | None, responses: Responses) -> _Values:
+def _values(question: Question, visit: int | None, responses: Responses) -> Response:
+    """Return what enters one contrast, before it is split by group: baseline values, or changes."""
     base = responses.at(None, question)
     if visit is None:
-        none = np.broadcast_to(False, base.y.shape)
-        return _Values(*base[:6], none, *base[6:])
+        return base
     later = responses.at(visit, question)
     change = later.y - base.y
     there = ~np.isnan(change)
     beyond = [response.below | response.above for response in (later, base)]
     in_question = [~np.isnan(response.y) | response.unknown for response in (later, base)]
-    return _Values(
-        change, change, change, change,
+    return Response(
+        y=change,
+        point=change,
+        low=change,
+        high=change,
         below=(later.below | base.below) & there,
         above=(later.above | base.above) & there,
-        stuck=beyond[0] & beyond[1] & there,
         unknown=(later.unknown | base.unknown) & in_question[0] & in_question[1],
         borrowed=(later.borrowed | base.borrowed) & there,
         partial=base.partial & there,
-    )  # fmt: skip
+        stuck=beyond[0] & beyond[1] & there,
+    )
 
 
 def _contrast(
-    question: Question, visit: int | None, group: str, responses: Responses, sides: Sides, detail: bool, intervals: bool
+    question: Question,
+    visit: int | None,
+    group: str,
+    responses: Responses,
+    sides: Sides,
+    detail: bool,
+    intervals: bool,
 ) -> Contrast:
     entry = question.entry
-    conf_level = question.conf_level if intervals else None
-    options: dict[str, Any] = {"alternative": question.alternative, "conf_level": conf_level}
+    options: dict[str, Any] = {"alternative": question.alternative, "conf_level": question.conf_level if intervals else None}
     values = _values(question, visit, responses)
     counts: dict[Note, np.ndarray] = {}
     groups = (group,) if group else ("case", "control")
     if entry.paired and not group:
-        _only_whole_pairs(values, sides)
+        values = _only_whole_pairs(values, sides)
     if question.rule == "lowest_rank":
-        _tie(values, counts)
+        values = _tie(values, counts)
+    taken = {name: Response(*(sides.take(part, name) for part in values)) for name in groups}
     if group:
-        later, base = (sides.take(responses.at(v, question).point, group) for v in (visit, None))
-        statistics = entry.function(later, base, **options)
+        visits = [sides.take(responses.at(v, question).point, group) for v in (visit, None)]
+        statistics = entry.function(*visits, **options)
     else:
-        x, y = (sides.take(values.y, name) for name in groups)
+        x, y = taken["case"], taken["control"]
         if entry.bounded and np.isinf(values.y).any():
-            options["bounds"] = tuple(
-                sides.take(part, name) for name in groups for part in (values.point, values.low, values.high)
-            )
-        statistics = entry.function(x, y, **options)
-    taken = {
-        name: _Values(*(sides.take(getattr(values, part), name) for part in _Values.__dataclass_fields__)) for name in groups
-    }
+            options["bounds"] = (*x[1:4], *y[1:4])  # point, low, high
+        statistics = entry.function(x.y, y.y, **options)
     statistics = _block_rows(statistics, taken, counts, paired=visit is not None)
     contrast = Contrast(visit, group, statistics, counts=counts)
     if detail:
         contrast.summary = _summary(taken)
-        contrast.summary["hedges_g"] = _effect_size(taken, group, responses, visit, question, sides)
+        contrast.summary["hedges_g"] = hedges_g(*visits, paired=True) if group else _group_effect(taken)
         contrast.entered = ~np.isnan(values.y)
     return contrast
 
 
-def _only_whole_pairs(values: _Values, sides: Sides) -> None:
-    """A member of a set whose partner has no value does not enter."""
+def _only_whole_pairs(values: Response, sides: Sides) -> Response:
+    """Leave out a member of a set whose partner has no value."""
     gone = sides.either(np.isnan(values.y))
-    values.unknown = values.unknown & ~sides.either(np.isnan(values.y) & ~values.unknown)
-    for name in ("y", "point", "low", "high"):
-        setattr(values, name, np.where(gone, np.nan, getattr(values, name)))
-    for name in ("below", "above", "stuck", "borrowed", "partial"):
-        setattr(values, name, getattr(values, name) & ~gone)
+    # A limit that is not known matters only where the pair would otherwise have entered.
+    unknown = values.unknown & ~sides.either(np.isnan(values.y) & ~values.unknown)
+    numbers = {name: np.where(gone, np.nan, getattr(values, name)) for name in ("y", "point", "low", "high")}
+    flags = {name: getattr(values, name) & ~gone for name in ("below", "above", "borrowed", "partial", "stuck")}
+    return Response(**numbers, **flags, unknown=unknown)
 
 
-def _tie(values: _Values, counts: dict[Note, np.ndarray]) -> None:
-    entered = ~np.isnan(values.y)
-    response = Response(values.y, values.point, values.low, values.high, *[values.below] * 5)
-    tied, cost_low, cost_high = tie_beyond(response, entered)
-    values.y = tied.y
+def _tie(values: Response, counts: dict[Note, np.ndarray]) -> Response:
+    tied, cost_low, cost_high = tie_beyond(values, ~np.isnan(values.y))
     counts[Note.TIED_LOWEST] = np.where(np.isneginf(tied.y).any(axis=-1), cost_low, -1)
     counts[Note.TIED_HIGHEST] = np.where(np.isposinf(tied.y).any(axis=-1), cost_high, -1)
+    return tied
 
 
-def _block_rows(statistics: Statistics, taken: dict[str, _Values], counts: dict[Note, np.ndarray], *, paired: bool) -> Statistics:
+def _block_rows(
+    statistics: Statistics, taken: dict[str, Response], counts: dict[Note, np.ndarray], *, paired: bool
+) -> Statistics:
     """Refuse rows that cannot be tested, whatever the test made of them, and flag what the reader must know."""
     n = {name: (~np.isnan(part.y)).sum(axis=-1) for name, part in taken.items()}
     total = sum(n.values())
@@ -326,7 +316,7 @@ def _block_rows(statistics: Statistics, taken: dict[str, _Values], counts: dict[
     return Statistics(**numbers, method=np.where(blocked, -1, statistics.method).astype(np.int8), note=note)
 
 
-def _summary(taken: dict[str, _Values]) -> dict[str, np.ndarray]:
+def _summary(taken: dict[str, Response]) -> dict[str, np.ndarray]:
     out: dict[str, np.ndarray] = {}
     for name, part in taken.items():
         m = moments(part.point)
@@ -335,14 +325,11 @@ def _summary(taken: dict[str, _Values]) -> dict[str, np.ndarray]:
     return out
 
 
-def _effect_size(
-    taken: dict[str, _Values], group: str, responses: Responses, visit: int | None, question: Question, sides: Sides
-) -> np.ndarray:
-    if group:
-        return hedges_g(*(sides.take(responses.at(v, question).point, group) for v in (visit, None)), paired=True)
+def _group_effect(taken: dict[str, Response]) -> np.ndarray:
+    """Hedges' g of two groups; none where values are known by their rank only."""
     g = hedges_g(taken["case"].point, taken["control"].point, paired=False)
-    tied = np.isinf(taken["case"].y).any(axis=-1) | np.isinf(taken["control"].y).any(axis=-1)
-    return np.where(tied, np.nan, g)
+    ranks_only = np.isinf(taken["case"].y).any(axis=-1) | np.isinf(taken["control"].y).any(axis=-1)
+    return np.where(ranks_only, np.nan, g)
 
 
 def _join(pieces: list[Contrast]) -> Contrast:

@@ -69,7 +69,7 @@ def respond(arrays: StudyArrays, visits: slice, rows: slice, rule: str, scale: s
         _check_positive(value, scale, arrays.logged)
         y = to_scale(value, scale, arrays.logged)
         none = np.broadcast_to(False, y.shape)
-        response = Response(y, y, y, y, none, none, none, none, none)
+        response = Response(y, y, y, y, *[none] * 6)
     else:
         fallbacks = arrays.fallback_lower[cut], arrays.fallback_upper[cut]
         response = _enter(value, state, lower, upper, fallbacks, rule, scale, arrays.logged)
@@ -110,7 +110,8 @@ def _enter(value, state, lower, upper, fallbacks, rule, scale, logged):
         low, high = np.minimum(y, point), np.maximum(y, point)
     entered = ~np.isnan(y)
     none = np.broadcast_to(False, y.shape)
-    return Response(y, point, low, high, (below | under) & entered, (above | over) & entered, unknown, borrowed & entered, none)
+    below, above = (below | under) & entered, (above | over) & entered
+    return Response(y, point, low, high, below, above, unknown, borrowed & entered, partial=none, stuck=none)
 
 
 def _check_positive(number: np.ndarray, scale: str, logged: str | None) -> None:
@@ -136,7 +137,8 @@ def _average(response: Response) -> Response:
         (flag & there).any(axis=-3) & entered for flag in (response.below, response.above, response.borrowed)
     )
     partial = entered & (n < there.shape[-3])
-    return Response(y, point, low, high, below, above, response.unknown.any(axis=-3) | lost, borrowed, partial)
+    unknown = response.unknown.any(axis=-3) | lost
+    return Response(y, point, low, high, below, above, unknown, borrowed, partial, stuck=np.zeros_like(lost))
 
 
 def tie_beyond(response: Response, entered: np.ndarray) -> tuple[Response, np.ndarray, np.ndarray]:
