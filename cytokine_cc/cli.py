@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
 from collections.abc import Callable
@@ -10,13 +11,17 @@ from typing import Any
 import click
 
 from . import __version__
-from .errors import AnalysisWarning, CytokineError
+from .errors import SEE_ALL, AnalysisWarning, CytokineError, OptionError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cytokine-cc")
 def main() -> None:
     """Statistics for matched case-control cytokine studies."""
+    # A Greek letter in a name must not end a run whose output goes to a file in an old encoding.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 @main.command()
@@ -36,6 +41,8 @@ def _analyze(study: str, out: str | None) -> None:
     from .report.summary import summary_text
     from .report.tables import write_tables
 
+    if out is not None and not out.strip():
+        raise OptionError("--out must name a folder.")
     read = read_study_file(find_study(study))
     analysis = run_plan(read.study, read.plan)
     written = write_tables(analysis, out, read.inputs) if out is not None else []
@@ -54,10 +61,14 @@ def _guarded(work: Callable[[], Any]) -> None:
         try:
             work()
         except CytokineError as error:
-            click.echo(f"cytokine-cc: {error}", err=True)
+            click.echo(f"cytokine-cc: {str(error).replace(SEE_ALL, '')}", err=True)
             sys.exit(2)
 
 
 def _note(message: Any, category: Any, *_: Any, **__: Any) -> None:
     if issubclass(category, AnalysisWarning):
         click.echo(f"note: {message}", err=True)
+
+
+if __name__ == "__main__":
+    main()

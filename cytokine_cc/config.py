@@ -70,7 +70,8 @@ def find_study(name_or_path: Any) -> Path:
     folder = bundled_folder()
     names = sorted(path.parent.name for path in folder.glob("*/study.toml")) if folder else []
     if folder is None or text not in names:
-        raise OptionError(f"no study named {text!r} comes with the library; there are {quoted(names)}. For a file give its path.{did_you_mean(text, names)}")
+        known = f"no study named {text!r} comes with the library; there are {quoted(names)}"
+        raise OptionError(f"{known}. For a file give its path.{did_you_mean(text, names)}")
     return folder / text / "study.toml"
 
 
@@ -148,17 +149,23 @@ def _join_subjects(name: str, folder: Path, table: Mapping[str, Any], panel: Pan
     file = folder / _text(table["file"], f"{name}: [subjects] file")
     files.append(file)
     options = {key: table[key] for key in ("sep", "decimal", "sheet") if key in table}
-    opened = open_table(file, **options)
+    try:
+        opened = open_table(file, **options)
+    except OptionError as error:
+        raise OptionError(f"{name}: [subjects]: {error}") from None
     frame = opened.frame.set_axis(opened.rows, axis=0)
     frame = frame.assign(**{column: typed(frame[column]) for column in frame.columns})
     try:
         return panel.join(frame, on=table["on"])
     except PanelError as error:
-        raise PanelError(str(error).replace("second table", opened.name, 1), error.failures.assign(file=opened.name).to_dict("records")) from None
+        failures = error.failures.assign(file=opened.name).to_dict("records")
+        raise PanelError(str(error).replace("second table", opened.name, 1), failures) from None
+    except OptionError as error:
+        raise OptionError(f"{name}: [subjects]: {error}") from None
 
 
 def _design(name: str, table: Mapping[str, Any]) -> Design:
-    known_keys(f"{name}: [design]", table, [key for key in signature(Design).parameters])
+    known_keys(f"{name}: [design]", table, list(signature(Design).parameters))
     for key in ("group", "case", "control"):
         if key not in table:
             raise OptionError(f"{name}: [design] needs the key {key!r}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,7 @@ class Design:
                 raise OptionError(f"`{name}` must be the name of a sample column; got {text!r}.")
             object.__setattr__(self, name, text)
         for name, label in (("case", case), ("control", control)):
-            if not as_label(label):
+            if not as_label(label) or (isinstance(label, Iterable) and not isinstance(label, str)):
                 raise OptionError(f"`{name}` must be a label of the column {group!r}; got {label!r}.")
             object.__setattr__(self, name, as_label(label))
         if self.case == self.control:
@@ -73,10 +74,15 @@ class Design:
         before = None if baseline is None else as_tuple(baseline)
         object.__setattr__(self, "baseline", before[0] if before and len(before) == 1 else before)
         object.__setattr__(self, "visits", None if visits is None else as_tuple(visits))
-        object.__setattr__(self, "matched_on", tuple(matched_on) if not isinstance(matched_on, str) else (matched_on,))
+        columns = (
+            (matched_on,) if isinstance(matched_on, str) else tuple(matched_on) if isinstance(matched_on, Iterable) else None
+        )
+        if columns is None or not all(isinstance(name, str) and name.strip() for name in columns):
+            raise OptionError(f"`matched_on` must be a list of sample columns; got {matched_on!r}.")
+        object.__setattr__(self, "matched_on", columns)
         named = (before or ()) + (self.visits or ())
-        if "" in named or baseline == ():
-            raise OptionError("`baseline` and `visits` must be labels of visits; one is empty.")
+        if "" in named or before == () or isinstance(baseline, Mapping) or isinstance(visits, Mapping):
+            raise OptionError(f"`baseline` and `visits` must be labels of visits; got {baseline!r} and {visits!r}.")
         doubled = sorted({label for label in named if named.count(label) > 1})
         if doubled:
             raise OptionError(f"visit {doubled[0]!r} is named twice in `baseline` and `visits`.")

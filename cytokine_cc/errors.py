@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 FAILURE_COLUMNS = ("file", "row", "column", "subject", "visit", "analyte", "found", "problem", "remedy")
 _PLACES = FAILURE_COLUMNS[1:6]
-_SHOWN = 5
+SEE_ALL = " (all in .failures)"
+_SHOWN, _KINDS, _LONG = 5, 8, 60  # places of one kind of fault, kinds, and letters of a cell that a message spells out
 
 
 class CytokineError(Exception):
@@ -73,7 +74,8 @@ class Faults:
 
     def add(self, problem: str, *, remedy: str = "", **where: Any) -> None:
         """Note one fault; `where` takes any of row, column, subject, visit, analyte, found."""
-        self.rows.append({"file": self.file, **where, "problem": problem, "remedy": remedy})
+        plain = {name: value if isinstance(value, str | int | float) else str(value) for name, value in where.items()}
+        self.rows.append({"file": self.file, **plain, "problem": problem, "remedy": remedy})
 
     def stop(self, problem: str, *, remedy: str = "", **where: Any) -> NoReturn:
         """Note a fault after which nothing further can be checked, and raise."""
@@ -90,25 +92,43 @@ class Faults:
         kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for row in self.rows:
             kinds.setdefault((row["problem"], row["remedy"]), []).append(row)
-        parts = [_kind_text(problem, remedy, rows) for (problem, remedy), rows in kinds.items()]
+        parts = [_kind_text(problem, remedy, rows) for (problem, remedy), rows in list(kinds.items())[:_KINDS]]
         heading = f"{self.file}: " if self.file else ""
         if len(parts) == 1:
             return heading + parts[0]
-        return f"{heading}{len(self.rows)} faults\n" + "\n".join(f"  - {part}" for part in parts)
+        if len(kinds) > _KINDS:
+            parts.append(f"and faults of {len(kinds) - _KINDS} more kinds{SEE_ALL}")
+        return f"{heading}{len(self.rows):,} faults\n" + "\n".join(f"  - {part}" for part in parts)
 
 
 def _kind_text(problem: str, remedy: str, rows: list[dict[str, Any]]) -> str:
-    places = [text for row in rows[:_SHOWN] if (text := _place_text(row))]
-    more = f"; and {len(rows) - _SHOWN} more (all in .failures)" if len(rows) > _SHOWN else ""
-    count = f" ({len(rows)} times)" if len(rows) > 1 else ""
-    text = f"{problem}{count}" + (f": {'; '.join(places)}{more}" if places else "")
-    return f"{text}. {remedy}".rstrip() if remedy else f"{text}."
+    if len(rows) > 1:
+        problem = f"{problem} ({len(rows):,} times)"
+        columns = {row.get("column", "") for row in rows}
+        if len(columns) == 1 and not _stands(column := columns.pop(), problem):
+            problem = f"{problem} in column {column!r}"
+    places = [text for row in rows[:_SHOWN] if (text := _place_text({**row, "problem": problem}))]
+    more = f"; and {len(rows) - _SHOWN:,} more{SEE_ALL}" if places and len(rows) > _SHOWN else ""
+    text = f"{problem}: {'; '.join(places)}{more}" if places else problem
+    return f"{text}. {remedy}".rstrip()
 
 
 def _place_text(row: Mapping[str, Any]) -> str:
-    names = [f"{name} {row[name] if name == 'row' else repr(str(row[name]))}" for name in _PLACES if row.get(name, "") != ""]
-    found = f"found {row['found']!r}" if row.get("found", "") != "" else ""
-    return ", ".join(filter(None, [*names, found]))
+    """Name the place of a fault, but nothing that the problem names already."""
+    names = [(name, row.get(name, "")) for name in (*_PLACES, "found")]
+    texts = [f"{name} {value if name == 'row' else _shown(value)}" for name, value in names if not _stands(value, row["problem"])]
+    return ", ".join(texts)
+
+
+def _stands(value: Any, problem: str) -> bool:
+    return value == "" or (isinstance(value, str) and repr(value) in problem)
+
+
+def _shown(value: Any) -> str:
+    """Return a cell as a message shows it: text in quotes, shortened when long."""
+    if not isinstance(value, str):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return repr(value if len(value) <= _LONG else f"{value[: _LONG - 3]}...")
 
 
 def did_you_mean(value: Any, allowed: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:

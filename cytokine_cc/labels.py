@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+# What spreadsheets and R write for an id or a group that is not known.
+NOT_GIVEN = ("", "NA", "N/A", "#N/A", "NaN", "nan", "<NA>")
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d*)\.0+")
 
 

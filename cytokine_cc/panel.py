@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import enum
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .errors import AnalysisWarning, Faults, PanelError, did_you_mean, quoted
-from .labels import as_labels, as_tuple
+from .errors import AnalysisWarning, Faults, OptionError, PanelError, did_you_mean, quoted
+from .labels import NOT_GIVEN, as_labels, as_tuple
 
 
 class State(enum.IntEnum):
@@ -40,6 +40,7 @@ class State(enum.IntEnum):
 
 
 ROLES = ("subject", "visit", "plate")
+_LONG_COLUMNS = ["analyte", "value", "unit", "category", "lower_limit", "upper_limit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +71,8 @@ class Panel:
         Whether ``samples["plate"]`` was named as the plate of each sample.
     source : str
         File name and sha256, or how the panel was made.
-    ignored : tuple of str
-        Columns of the file that were not taken because they vary within a sample.
+    varies : mapping
+        Columns of the file that were not taken because they vary within a sample -> the first places where they do.
     """
 
     values: pd.DataFrame
@@ -85,7 +86,7 @@ class Panel:
     logged: str | None = None
     has_plates: bool = False
     source: str = ""
-    ignored: tuple[str, ...] = ()
+    varies: Mapping[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
 
     @classmethod
     def from_arrays(
@@ -108,17 +109,18 @@ class Panel:
         samples, analytes : DataFrame
             As the attributes.
         **facts
-            logged, has_plates, source, ignored.
+            logged, has_plates, source, varies.
 
         Returns
         -------
         Panel
         """
         columns = analytes.index
-        frames = [_frame(array, samples.index, columns) for array in (value, state, lower, upper)]
+        arrays = {"values": value, "state": state, "lower_limit": lower, "upper_limit": upper}
+        frames: dict[str, Any] = {name: _frame(array, samples.index, columns) for name, array in arrays.items()}
         plate = as_labels(samples["plate"]) if facts.get("has_plates") else np.full(len(samples), "", dtype=object)
-        fallback = _fallback(value, state, plate, columns)
-        return cls(*frames, samples, analytes, *fallback, **facts)
+        lowest, highest = _fallback(value, state, plate, columns)
+        return cls(**frames, samples=samples, analytes=analytes, fallback_limit=lowest, fallback_upper_limit=highest, **facts)
 
     def __repr__(self) -> str:
         shares = self.detection()[["below", "above", "missing"]].mean()
@@ -128,6 +130,11 @@ class Panel:
             f"{len(self.analytes)} analytes; {shares['below']:.1%} below a limit, {shares['above']:.1%} above, "
             f"{shares['missing']:.1%} missing>"
         )
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Columns of the file that were not taken because they vary within a sample."""
+        return tuple(self.varies)
 
     def detection(self) -> pd.DataFrame:
         """Count, for each analyte, the samples below and above the limits and those with no value.
@@ -163,6 +170,8 @@ class Panel:
         ------
         PanelError
             A name that the panel does not hold.
+        OptionError
+            An empty list, or an analyte named twice.
 
         Examples
         --------
@@ -171,22 +180,25 @@ class Panel:
         >>> panel.select(analytes=["IL-6", "TNF-a"], visits=["baseline"]).values.shape
         (52, 2)
         """
-        faults = Faults(PanelError, self.source)
+        faults = Faults(PanelError, self.source.partition(" (")[0])
         columns = np.arange(len(self.analytes))
         if analytes is not None:
             wanted = [analytes] if isinstance(analytes, str) else list(analytes)
-            columns = self.analytes.index.get_indexer(pd.Index(wanted))
-            self._must_hold(faults, "analyte", wanted, self.analytes.index, columns < 0)
+            known = self.analytes.index
+            if len(set(wanted)) < len(wanted):
+                raise OptionError(f"`analytes` names an analyte twice: {quoted(wanted)}.")
+            columns = known.get_indexer(pd.Index(wanted, dtype=object))
+            self._must_hold(faults, "analyte", wanted, known)
         keep = np.ones(len(self.samples), dtype=bool)
         for role, names in (("subject", subjects), ("visit", visits)):
             if names is not None:
                 labels = as_tuple(names)
-                known = self.samples[role]
-                self._must_hold(faults, role, labels, known.unique(), ~np.isin(labels, known.to_numpy(dtype=object)))
-                keep &= known.isin(labels).to_numpy()
+                self._must_hold(faults, role, labels, self.samples[role].unique())
+                keep &= self.samples[role].isin(labels).to_numpy()
         faults.raise_if_any()
         rows = np.flatnonzero(keep)
-        frames = [_frame(_take(frame, columns, rows), self.samples.index[rows], self.analytes.index[columns]) for frame in self._cells]
+        index = self.samples.index[rows], self.analytes.index[columns]
+        frames = [_frame(_take(frame, columns, rows), *index) for frame in self._cells]
         return replace(
             self,
             **dict(zip(("values", "state", "lower_limit", "upper_limit"), frames, strict=True)),
@@ -221,32 +233,39 @@ class Panel:
         AnalysisWarning
             Rows of `frame` that belong to no sample.
         """
-        keys = [on] if isinstance(on, str) else list(on)
+        keys = [on] if isinstance(on, str) else list(on) if isinstance(on, Iterable) else []
+        if not 1 <= len(keys) <= 2 or not all(isinstance(key, str) for key in keys):
+            raise OptionError(f"`on` must be one column (the subject) or a pair (subject, visit); got {on!r}.")
+        if not isinstance(frame, pd.DataFrame):
+            raise OptionError(f"join() takes a DataFrame; got {type(frame).__name__}.")
         faults = Faults(PanelError, "second table")
-        if not 1 <= len(keys) <= 2:
-            faults.stop("`on` takes one column (subject) or two (subject, visit)", found=str(on))
         for key in keys:
             if key not in frame.columns:
-                faults.add(
-                    f"no column {key!r}; it has {quoted(frame.columns)}.{did_you_mean(key, map(str, frame.columns))}".rstrip("."),
-                    column=key,
-                    remedy="Name the key column with `on`.",
-                )
+                problem = f"no column {key!r} (named as `on`); the columns are {quoted(frame.columns, limit=30)}"
+                remedy = f"Name the key column with `on`.{did_you_mean(key, map(str, frame.columns))}"
+                faults.add(problem, column=key, remedy=remedy)
+        for name in frame.columns[frame.columns.duplicated()].unique():
+            faults.add("two columns have this name", column=name, remedy="Rename one of them.")
         faults.raise_if_any()
         names = [name for name in frame.columns if name not in keys]
         for name in names:
             if name in self.samples.columns:
-                faults.add("the samples have a column of this name already", column=name, remedy="Rename or leave out one of the two.")
+                remedy = "Rename or leave out one of the two."
+                faults.add("the samples have a column of this name already", column=name, remedy=remedy)
         key_index = pd.MultiIndex.from_arrays([as_labels(frame[key]) for key in keys])
         roles = ROLES[: len(keys)]
         wanted = pd.MultiIndex.from_arrays([as_labels(self.samples[role]) for role in roles])
-        for position in np.flatnonzero(key_index.duplicated()):
+        blank = np.array([not set(key_value).isdisjoint(NOT_GIVEN) for key_value in key_index], dtype=bool)
+        for position in np.flatnonzero(blank):
+            faults.add("the key is blank", row=frame.index[position], column=on, remedy="Fill in the cell or delete the row.")
+        for position in np.flatnonzero(key_index.duplicated() & ~blank):
             where = dict(zip(roles, key_index[position], strict=True))
             faults.add("the key occurs more than once", row=frame.index[position], **where, remedy="Keep one row for each.")
         at = key_index.drop_duplicates().get_indexer(wanted) if faults.rows else key_index.get_indexer(wanted)
         for key_value in wanted[at < 0].unique():
             where = dict(zip(roles, key_value, strict=True))
-            faults.add("no row for this subject", **where, remedy="Add the row, or leave the subject out with panel.select(subjects=...).")
+            remedy = "Add the row, or leave the subject out with panel.select(subjects=...)."
+            faults.add(f"no row for this {' and '.join(roles)}", **where, remedy=remedy)
         faults.raise_if_any()
         extra = key_index.difference(wanted, sort=False)
         if len(extra):
@@ -264,13 +283,23 @@ class Panel:
             Columns subject, visit, plate, the other sample columns, analyte, value (text: ``1.04``, ``*1.04``, ``<3.2``,
             ``OOR <``, ``>10000``, ``OOR >`` or empty), unit, category, lower_limit, upper_limit.
 
+        Raises
+        ------
+        PanelError
+            A sample column has the name of one of these columns.
+
         Notes
         -----
         ``read_panel(panel.to_long(), layout="long", plate="plate", unit="unit", category="category",
         lower_limit="lower_limit", upper_limit="upper_limit", logged=panel.logged)`` gives the same panel; leave out
-        ``plate`` where the panel has none.
+        ``plate`` where the panel has none. Of a selection, fallback limits are found anew.
         """
         n, m = self.values.shape
+        faults = Faults(PanelError, self.source.partition(" (")[0])
+        for name in self.samples.columns.intersection(_LONG_COLUMNS):
+            remedy = "Rename it before the panel is read."
+            faults.add("a sample column has the name of a column of the long table", column=name, remedy=remedy)
+        faults.raise_if_any()
         samples = self.samples.iloc[np.repeat(np.arange(n), m)].reset_index(drop=True)
         if not self.has_plates and samples["plate"].isna().all():
             samples["plate"] = ""
@@ -290,9 +319,14 @@ class Panel:
         return self.values, self.state, self.lower_limit, self.upper_limit
 
     @staticmethod
-    def _must_hold(faults: Faults, role: str, wanted: Sequence[str], known: Iterable[str], absent: np.ndarray) -> None:
-        for name in (name for name, gone in zip(wanted, absent, strict=True) if gone):
-            faults.add(f"no {role} {name!r} in the panel{did_you_mean(name, known).rstrip('?')}", found=name)
+    def _must_hold(faults: Faults, role: str, wanted: Sequence[str], known: Iterable[str]) -> None:
+        if not len(wanted):
+            raise OptionError(f"`{role}s` names nothing; leave it out to keep all.")
+        there = set(known)
+        for name in wanted:
+            if name not in there:
+                remedy = did_you_mean(name, known).strip() or f"There are {quoted(known)}."
+                faults.add(f"no {role} {name!r} in the panel", found=name, remedy=remedy)
 
 
 def _frame(array: np.ndarray, index: pd.Index, columns: pd.Index) -> pd.DataFrame:
@@ -329,7 +363,8 @@ def _fallback(value: np.ndarray, state: np.ndarray, plate: np.ndarray, columns: 
         some = inside.any(axis=1)
         lowest[i] = np.where(some, np.min(cells, axis=1, initial=np.inf, where=inside), np.nan)
         highest[i] = np.where(some, np.max(cells, axis=1, initial=-np.inf, where=inside), np.nan)
-    return tuple(pd.DataFrame(table, index=pd.Index(names, name="plate"), columns=columns) for table in (lowest, highest))  # type: ignore[return-value]
+    index = pd.Index(names, name="plate")
+    return pd.DataFrame(lowest, index=index, columns=columns), pd.DataFrame(highest, index=index, columns=columns)
 
 
 def _cell_texts(value: np.ndarray, state: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from .arrays import StudyArrays
 from .design import Design
-from .errors import Faults, StudyError, did_you_mean, quoted
-from .labels import as_labels, coded
+from .errors import Faults, OptionError, StudyError, did_you_mean, quoted
+from .labels import NOT_GIVEN, as_labels, coded
 from .panel import Panel, State, analyte_major, is_blank
 
 EXCLUDED_COLUMNS = ("subject", "visit", "analyte", "reason")
@@ -44,6 +44,8 @@ class Study:
     StudyError
         Lists every fault: absent columns, group labels that are neither case nor control, a subject in both groups or in
         two sets, visits that do not exist, several visits and no baseline, nobody left.
+    OptionError
+        `panel` is no Panel, or `design` no Design.
 
     Examples
     --------
@@ -61,9 +63,10 @@ class Study:
     excluded: pd.DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
-        faults = Faults(StudyError, self.panel.source.partition(" (")[0])
         if not isinstance(self.panel, Panel) or not isinstance(self.design, Design):
-            faults.stop(f"Study takes a Panel and a Design; got {type(self.panel).__name__} and {type(self.design).__name__}")
+            got = f"{type(self.panel).__name__} and {type(self.design).__name__}"
+            raise OptionError(f"Study takes a Panel and a Design; got {got}.")
+        faults = Faults(StudyError, self.panel.source.partition(" (")[0])
         _check_columns(self.panel, self.design, faults)
         before, later = _visits(self.panel, self.design, faults)
         roles, sets = _by_subject(self.panel, self.design, faults)
@@ -194,21 +197,25 @@ def _check_columns(panel: Panel, design: Design, faults: Faults) -> None:
     columns = list(panel.samples.columns)
     named = [("group", design.group), ("matched_set", design.matched_set), *(("matched_on", name) for name in design.matched_on)]
     for role, name in named:
-        if name is not None and name not in columns:
-            note = " (it varies within a sample and was not taken)" if name in panel.ignored else ""
-            hint = did_you_mean(name, columns)
-            faults.add(
-                f"no sample column {name!r}{note}; there are {quoted(columns, limit=30)}",
-                column=name,
-                remedy=f"Name the right one with {role}=..., or add it with panel.join().{hint}",
-            )
+        if name is None or name in columns:
+            continue
+        for where in panel.varies.get(name, ()):
+            remedy = "Correct the file: a sample column has one value a sample."
+            faults.add(f"column {name!r} (named as {role}) varies within a sample", **where, remedy=remedy)
+        if name not in panel.varies:
+            problem = f"no sample column {name!r} (named as {role}); there are {quoted(columns, limit=30)}"
+            remedy = f"Name the right one with `{role}`, or join a table that has it.{did_you_mean(name, columns)}"
+            faults.add(problem, column=name, remedy=remedy)
 
 
 def _visits(panel: Panel, design: Design, faults: Faults) -> tuple[tuple[str, ...], tuple[str, ...]]:
     known = tuple(dict.fromkeys(panel.samples["visit"]))
     before = design.baseline_visits
     if before is None and len(known) > 1:
-        faults.add(f"there are {len(known)} visits ({quoted(known)}) and no baseline", remedy="Name the visit before treatment with baseline=....")
+        problem = f"there are {len(known)} visits ({quoted(known)}) and no baseline"
+        faults.add(problem, remedy="Name the visit before treatment with `baseline`.")
+    if before is None and design.visits and len(known) == 1:
+        faults.add("there is one visit, which is the baseline", visit=known[0], remedy="Leave out `visits`.")
     before = before or known[:1]
     for role, labels in (("baseline", before), ("visits", design.visits or ())):
         for label in labels:
@@ -216,7 +223,7 @@ def _visits(panel: Panel, design: Design, faults: Faults) -> tuple[tuple[str, ..
                 faults.add(
                     f"no visit {label!r} (named as {role}); the visits are {quoted(known)}",
                     visit=label,
-                    remedy=f"Correct {role}=....{did_you_mean(label, known)}",
+                    remedy=f"Correct `{role}`.{did_you_mean(label, known)}",
                 )
     later = design.visits if design.visits is not None else tuple(label for label in known if label not in before)
     return before, later
@@ -225,44 +232,44 @@ def _visits(panel: Panel, design: Design, faults: Faults) -> tuple[tuple[str, ..
 def _by_subject(panel: Panel, design: Design, faults: Faults) -> tuple[dict[str, str], dict[str, str]]:
     """Role and set of each subject, in order of first appearance."""
     subjects = panel.samples["subject"].to_numpy(dtype=object)
-    labels = _one_each(panel, subjects, design.group, "group", faults)
-    sets = _one_each(panel, subjects, design.matched_set, "matched_set", faults)
+    labels = _one_each(panel, design, subjects, design.group, "group", faults)
+    sets = _one_each(panel, design, subjects, design.matched_set, "matched_set", faults)
     names = {design.case: "case", design.control: "control"}
-    strange: dict[str, list[str]] = {}
-    for subject, label in labels.items():
-        if label and label not in names:
-            strange.setdefault(label, []).append(subject)
-        elif not label:
-            faults.add(
-                "the subject's group is blank", subject=subject, column=design.group, remedy="Fill it in, or leave the subject out with panel.select()."
-            )
-    for label, of in strange.items():
-        faults.add(
-            f"unknown group label {label!r} in {len(of)} subjects ({quoted(of, limit=5)}); expected {design.case!r} (case) "
-            f"or {design.control!r} (control)",
-            column=design.group,
-            found=label,
-            remedy=f"Correct case=... or control=..., or leave these subjects out with panel.select(subjects=...).{did_you_mean(label, names)}",
-        )
     present = set(labels.values())
     for role, label in (("case", design.case), ("control", design.control)):
         if labels and label not in present:
-            faults.add(f"nobody is in group {label!r} (named as {role})", column=design.group, found=quoted(present))
+            problem = f"nobody is in group {label!r} (named as {role}); the groups are {quoted(sorted(present))}"
+            faults.add(problem, column=design.group, remedy=f"Correct `{role}` or `group`.{did_you_mean(label, present)}")
+    for subject, label in labels.items():
+        where = {"subject": subject, "column": design.group, "found": label}
+        if not label:
+            faults.add("the group of a subject is not given", **where, remedy="Fill it in, or leave the subject out.")
+        elif label not in names:
+            problem = f"unknown group label {label!r}; expected {design.case!r} (case) or {design.control!r} (control)"
+            remedy = f"Correct the label, or leave these subjects out.{did_you_mean(label, names)}"
+            faults.add(problem, **where, remedy=remedy)
     return {subject: names.get(label, "") for subject, label in labels.items()}, sets
 
 
-def _one_each(panel: Panel, subjects: np.ndarray, column: str | None, role: str, faults: Faults) -> dict[str, str]:
+def _one_each(
+    panel: Panel, design: Design, subjects: np.ndarray, column: str | None, role: str, faults: Faults
+) -> dict[str, str]:
     if column is None or column not in panel.samples.columns:
         return {}
     found: dict[str, str] = {}
     clashes: dict[str, set[str]] = {}
-    for subject, label in zip(subjects, as_labels(panel.samples[column]), strict=True):
+    own = (design.case, design.control)
+    for subject, text in zip(subjects, as_labels(panel.samples[column]), strict=True):
+        label = "" if text in NOT_GIVEN and text not in own else text
         first = found.setdefault(subject, label)
         if label != first:
             clashes.setdefault(subject, {first}).add(label)
     for subject, several in clashes.items():
-        problem = "the subject is in more than one group" if role == "group" else "the subject is in more than one matched set"
-        faults.add(problem, subject=subject, column=column, found=" and ".join(sorted(several)), remedy="Correct the file; group and set belong to the subject.")
+        problem = f"a subject is in more than one {role.replace('_', ' ')}"
+        labels = " and ".join(sorted(label or "a blank" for label in several))
+        faults.add(
+            problem, subject=subject, column=column, found=labels, remedy="Correct the file: it must be one at all visits."
+        )
     return found
 
 
@@ -302,7 +309,8 @@ def _check_left(design: Design, roles: dict[str, str], excluded: list[tuple[str,
         kind = "matched set has subjects of one kind only" if reason.startswith("matched set") else reason
         why[kind] = why.get(kind, 0) + 1
     reasons = "; ".join(f"{kind}: {count} subjects" for kind, count in why.items())
+    column = design.matched_set or design.group
     for role in ("case", "control"):
         if role not in left:
-            faults.add(f"no usable {role} is left ({reasons})", column=design.matched_set or design.group, remedy="Check the baseline and the sets.")
+            faults.add(f"no usable {role} is left ({reasons})", column=column, remedy="Check the baseline and the sets.")
     faults.raise_if_any()

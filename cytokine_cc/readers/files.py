@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from ..errors import Faults, OptionError, PanelError, did_you_mean, quoted
 
 _SEPARATORS = (",", ";", "\t", "|")
 _EXCEL = {".xlsx", ".xlsm"}
+_LONGEST_PATH = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,7 @@ class Table:
         faults.add(
             f"no column {str(name)!r} (named as {role}); the columns are {quoted(self.frame.columns, limit=30)}",
             column=name,
-            remedy=f"Name the right one with {role}=....{hint}",
+            remedy=f"Name the right one with `{role}`.{hint}",
         )
         return None
 
@@ -72,9 +75,13 @@ def open_table(source: Any, *, sep: str | None = None, sheet: str | int | None =
     ------
     PanelError
         The file is absent, empty, binary, ragged, only a header, or has a column name twice.
+    OptionError
+        An argument that is not allowed.
     """
     if decimal not in {".", ","}:
         raise OptionError(f"`decimal` must be '.' or ','; got {decimal!r}.")
+    if sep is not None and (not isinstance(sep, str) or len(sep) != 1 or sep in '"\r\n'):
+        raise OptionError(f"`sep` must be one character, such as ';' or '\\t' (a tab, in double quotes in TOML); got {sep!r}.")
     if isinstance(source, pd.DataFrame):
         faults = Faults(PanelError, "DataFrame")
         frame = source if all(type(name) is str and name == name.strip() for name in source.columns) else _clean_header(source)
@@ -82,11 +89,13 @@ def open_table(source: Any, *, sep: str | None = None, sheet: str | int | None =
     else:
         path = _existing(source)
         faults = Faults(PanelError, path.name)
-        data = path.read_bytes()
-        if not data:
-            faults.stop("the file is empty")
-        frame, rows = _read_workbook(data, path, sheet, faults) if path.suffix.lower() in _EXCEL else _read_text(data, path, sep, faults)
-        frame = _clean_header(frame)
+        data = _bytes(path, faults)
+        if path.suffix.lower() in _EXCEL:
+            frame, rows = _read_workbook(data, path, sheet, faults)
+        elif sheet is not None:
+            raise OptionError(f"`sheet` is for .xlsx workbooks; {path.name} is read as text.")
+        else:
+            frame, rows = _read_text(data, path, sep, faults)
         name, origin = path.name, f"{path.name} (sha256 {hashlib.sha256(data).hexdigest()})"
     doubled = frame.columns[frame.columns.duplicated()].unique()
     for column in doubled:
@@ -102,10 +111,11 @@ def _clean_header(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _existing(source: Any) -> Path:
-    try:
-        path = Path(source)
-    except TypeError:
-        raise OptionError(f"`source` must be a path or a DataFrame; got {type(source).__name__}.") from None
+    if not isinstance(source, str | os.PathLike):
+        raise OptionError(f"`source` must be a path or a DataFrame; got {type(source).__name__}.")
+    if isinstance(source, str) and ("\n" in source or len(source) > _LONGEST_PATH):
+        raise OptionError(f"`source` must be the path of a file; got a text of {len(source):,} characters.")
+    path = Path(source)
     if path.is_file():
         return path
     faults = Faults(PanelError, str(source))
@@ -118,10 +128,25 @@ def _existing(source: Any) -> Path:
     faults.stop(f"no such file; {str(folder)!r} holds {quoted(here)}", remedy=did_you_mean(path.name, here).strip())
 
 
+def _bytes(path: Path, faults: Faults) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        faults.stop(f"the file cannot be read ({error.strerror or error})")
+    if not data:
+        faults.stop("the file is empty")
+    return data
+
+
 def _decode(data: bytes, faults: Faults) -> str:
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
-            return data.decode(encoding)
+            try:
+                return data.decode(encoding)
+            except UnicodeDecodeError as error:
+                name = encoding.removesuffix("-sig").upper()
+                problem = f"the file starts as {name} text but is damaged at byte {error.start + 1:,}"
+                faults.stop(problem, remedy="Export it again.")
     if b"\0" in data or data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         faults.stop("the file is binary, not a text table", remedy="Export it as CSV, or give an .xlsx workbook its .xlsx name.")
     try:
@@ -138,60 +163,122 @@ def _read_text(data: bytes, path: Path, sep: str | None, faults: Faults) -> tupl
     if path.suffix.lower() == ".xls":
         faults.stop("old Excel workbooks (.xls) are not read", remedy="Save it as .xlsx or CSV.")
     text = _decode(data, faults)
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    if not header:
+    lead = len(text) - len(text.lstrip())
+    lead = max(text.rfind("\n", 0, lead), text.rfind("\r", 0, lead)) + 1  # blank lines above the header
+    if not text[lead:].strip():
         faults.stop("the file holds only blank lines")
+    header = text[lead:].splitlines()[0]
     counts = {mark: _outside_quotes(header).count(mark) for mark in _SEPARATORS}
     likely = max(_SEPARATORS, key=lambda mark: counts[mark])
     mark = sep if sep is not None else likely
-    try:
-        frame = pd.read_csv(
-            io.StringIO(text), sep=mark, header=None, dtype=object, na_filter=False, skip_blank_lines=False, engine="c"
-        )
-    except (pd.errors.ParserError, ValueError) as error:
-        faults.stop(f"the table is damaged: {str(error).replace('Error tokenizing data. C error: ', '').strip()}")
-    if frame.shape[1] == 1:
+    table = _split(text[lead:], mark, len(text[:lead].splitlines()), faults)
+    if table.shape[1] == 1:
         hint = f"Pass sep={likely!r}." if counts[likely] else "Expected a table separated by ',', ';', tab or '|'."
-        faults.stop(f"only one column found with sep={mark!r}", found=header[:60], remedy=hint)
-    return _below_header(frame, faults)
+        faults.stop(f"only one column found with sep={mark!r}", found=header, remedy=hint)
+    return _below_header(table, faults)
 
 
 def _outside_quotes(line: str) -> str:
     return "".join(line.split('"')[::2])
 
 
-def _below_header(frame: pd.DataFrame, faults: Faults) -> tuple[pd.DataFrame, np.ndarray]:
-    """Take the first row that is not blank as the header, drop blank rows, keep the line numbers."""
-    cells = frame.to_numpy(dtype=object)
-    blank = np.array([all(cell is None or cell != cell or not str(cell).strip() for cell in row) for row in cells])
+def _split(text: str, mark: str, skipped: int, faults: Faults) -> pd.DataFrame:
+    """Split a text into cells; the index is the line of the file that each row starts on."""
+    options: dict[str, Any] = {"sep": mark, "header": None, "dtype": object, "engine": "c"}
+    options |= {"na_filter": False, "skip_blank_lines": False}
+    try:
+        table = pd.read_csv(io.StringIO(text), **options)
+    except pd.errors.ParserError as error:
+        width, last = _ragged(text, mark, skipped, faults)
+        if "inside string" in str(error):
+            faults.rows.clear()
+            faults.stop("a quote opens a cell and none closes it", row=last, remedy="Close it, or delete it.")
+        faults.raise_if_any()
+        table = pd.read_csv(io.StringIO(text), names=range(width), **options)
+    if (table.iloc[:, -1] == "").any():
+        _ragged(text, mark, skipped, faults)
+        faults.raise_if_any()
+    return table.set_axis(_lines(table, several=text.count("\n") > len(table)) + skipped, axis=0)
+
+
+def _ragged(text: str, mark: str, skipped: int, faults: Faults) -> tuple[int, int]:
+    """Report the rows that are shorter than the header, or longer by cells that are not blank.
+
+    Returns
+    -------
+    widest : int
+        Cells in the longest row.
+    last : int
+        The line that the last row starts on.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    width = widest = len(next(reader))
+    line = last = skipped + reader.line_num + 1
+    problem = f"every row must have {width} cells, as the header"
+    remedy = "Quote a cell that holds the separator; delete titles above the header; export a file again that was cut short."
+    for cells in reader:
+        longer = any(cell.strip() for cell in cells[width:])
+        if longer or (len(cells) < width and any(cell.strip() for cell in cells)):
+            faults.add(problem, row=line, found=len(cells), remedy=remedy)
+        widest, last, line = max(widest, len(cells)), line, skipped + reader.line_num + 1
+    return widest, last
+
+
+def _lines(table: pd.DataFrame, several: bool) -> np.ndarray:
+    """Return the line that each row starts on; cells in quotes may go over `several`."""
+    height = np.ones(len(table), dtype=np.intp)
+    if several:
+        for name in table.columns:
+            height += table[name].str.count(r"\r\n|\n|\r").to_numpy(dtype=np.intp)
+    return np.cumsum(height) - height + 1
+
+
+def _below_header(table: pd.DataFrame, faults: Faults) -> tuple[pd.DataFrame, np.ndarray]:
+    """Take the first row that is not blank as the header and drop blank rows; the index says what to call a row."""
+    cells = table.to_numpy(dtype=object)
+    blank = np.array([all(_is_empty(cell) for cell in row) for row in cells], dtype=bool)
     kept = np.flatnonzero(~blank)
-    head, rows = cells[kept[0]], kept[1:]
-    names = ["" if name is None or name != name else str(name).strip() for name in head]
-    unnamed = [j for j, name in enumerate(names) if not name]
-    body = frame.iloc[rows]
-    filled = [j for j in unnamed if any(str(cell).strip() for cell in body.iloc[:, j] if cell == cell)]
-    for j in filled:
-        faults.add("a column without a name holds values", column=f"number {j + 1}", remedy="Name it in the header.")
+    if not len(kept):
+        faults.stop("there is nothing but blank cells")
+    names = ["" if _is_empty(name) else str(name).strip() for name in cells[kept[0]]]
+    body = table.iloc[kept[1:]]
+    for j in (j for j, name in enumerate(names) if not name):
+        if not all(_is_empty(cell) for cell in body.iloc[:, j]):
+            faults.add(
+                "a column without a name holds values",
+                row=table.index[kept[0]],
+                column=f"number {j + 1}",
+                remedy="Name it in the header. The header must be one row, the first of the table: titles above it must go.",
+            )
     faults.raise_if_any()
-    body = body.iloc[:, [j for j in range(len(names)) if j not in unnamed]]
-    return body.set_axis([name for name in names if name], axis=1), rows + 1
+    named = [j for j, name in enumerate(names) if name]
+    return body.iloc[:, named].set_axis([names[j] for j in named], axis=1), body.index.to_numpy()
+
+
+def _is_empty(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def _read_workbook(data: bytes, path: Path, sheet: str | int | None, faults: Faults) -> tuple[pd.DataFrame, np.ndarray]:
     try:
-        import openpyxl  # noqa: F401
+        import openpyxl
     except ImportError:
         raise OptionError(f"{path.name}: reading .xlsx needs openpyxl: pip install 'cytokine-cc[excel]'.") from None
     try:
-        book = pd.ExcelFile(io.BytesIO(data), engine="openpyxl")
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
     except Exception as error:  # openpyxl lets errors of zip, xml and its own through
-        faults.stop(f"the workbook cannot be opened: {error}")
-    names = [str(name) for name in book.sheet_names]
+        faults.stop(f"the workbook cannot be opened: {error}", remedy="Save it again as .xlsx or CSV.")
+    names = [page.title for page in book.worksheets]
     if sheet is None and len(names) > 1:
-        faults.stop(f"the workbook has {len(names)} sheets: {quoted(names)}", remedy="Name one with sheet=....")
-    if sheet is not None and sheet not in names and not (isinstance(sheet, int) and 0 <= sheet < len(names)):
+        faults.stop(f"the workbook has {len(names)} sheets: {quoted(names)}", remedy="Name one with `sheet`.")
+    at = names.index(sheet) if sheet in names else 0 if sheet is None else sheet
+    if isinstance(at, bool) or not isinstance(at, int) or not 0 <= at < len(names):
         faults.stop(f"no sheet {sheet!r}; there are {quoted(names)}", remedy=did_you_mean(sheet, names).strip())
-    frame = book.parse(sheet_name=0 if sheet is None else sheet, header=None, dtype=object, na_filter=False)
-    if frame.empty:
+    page = book.worksheets[at]
+    page.reset_dimensions()  # some programs write wrong ones
+    rows = [list(row) for row in page.iter_rows(values_only=True)]
+    width = max(map(len, rows), default=0)
+    if not width:
         faults.stop("the sheet is empty")
-    return _below_header(frame, faults)
+    table = pd.DataFrame([row + [None] * (width - len(row)) for row in rows], dtype=object)
+    return _below_header(table.set_axis(np.arange(1, len(rows) + 1), axis=0), faults)

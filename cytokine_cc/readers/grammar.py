@@ -20,6 +20,7 @@ _UNSTATED = {"", "lod", "llod", "lloq", "loq", "uloq", "ulod", "lql", "uql"}
 _MISSING = {"", "na", "n/a", "#n/a", "nan", "***", "---", "."}
 _BELOW = {"nd", "n.d.", "bdl", "blq", "bloq", "blod"}
 _NOT_DETECTED = {"nd", "n.d."}
+NO_LIMIT = "states a limit of 0 or less"
 CODE_MEANINGS = {"below": State.BELOW, "above": State.ABOVE, "missing": State.MISSING}
 
 
@@ -58,18 +59,17 @@ class Codes:
             return cls()
         if not isinstance(codes, Mapping):
             raise OptionError(f"`codes` must be a mapping such as {{'NaN': 'below', '0': 'below'}}; got {codes!r}.")
-        texts, numbers = {}, {}
+        texts: dict[Any, int] = {}
+        numbers: dict[Any, int] = {}
         for key, meaning in codes.items():
-            if meaning not in CODE_MEANINGS:
-                raise OptionError(
-                    f"`codes`: {key!r} must mean one of {quoted(CODE_MEANINGS)}; got {meaning!r}.{did_you_mean(meaning, CODE_MEANINGS)}"
-                )
+            if not isinstance(meaning, str) or meaning not in CODE_MEANINGS:
+                hint = did_you_mean(meaning, CODE_MEANINGS)
+                raise OptionError(f"`codes`: {key!r} must mean one of {quoted(CODE_MEANINGS)}; got {meaning!r}.{hint}")
             text = _plain_text(key)
             state = CODE_MEANINGS[meaning]
-            if _NUMBER.fullmatch(text):
-                numbers[float(text)] = state
-            else:
-                texts[text.casefold()] = state
+            known, name = (numbers, float(text)) if _NUMBER.fullmatch(text) else (texts, text.casefold())
+            if known.setdefault(name, state) != state:
+                raise OptionError(f"`codes`: {key!r} is given two meanings.")
         return cls(texts, numbers)
 
 
@@ -79,7 +79,7 @@ def parse(values: Any, codes: Codes, decimal: str) -> Cells:
     Parameters
     ----------
     values : Series or array, shape (n,)
-        A float NaN is the text "NaN".
+        A float NaN is the text "NaN"; None and pandas.NA are blank cells.
     codes : Codes
     decimal : str
         "." or ",".
@@ -88,9 +88,10 @@ def parse(values: Any, codes: Codes, decimal: str) -> Cells:
     -------
     Cells
     """
-    kind = getattr(values.dtype, "kind", "O")
-    if kind in "fiu":
-        return _parse_numbers(np.asarray(values, dtype=np.float64), codes)
+    if values.dtype.kind in "fiu":
+        if isinstance(values.dtype, np.dtype):
+            return _parse_numbers(np.asarray(values, dtype=np.float64), codes)
+        values = values.astype(object)  # nullable numbers
     raw, uniques = pd.factorize(values, use_na_sentinel=False)
     numbers, odd = _plain_numbers(uniques, decimal)
     read = _parse_numbers(numbers, Codes(numbers=codes.numbers))
@@ -106,7 +107,18 @@ def parse(values: Any, codes: Codes, decimal: str) -> Cells:
     bad |= read.problems
     problems = {int(i): bad[raw[i]] for i in np.flatnonzero(np.isin(raw, list(bad)))} if bad else {}
     n_not_detected = int(not_detected[raw].sum()) if odd else 0
-    return Cells(read.number[raw], read.state[raw], lower[raw], upper[raw], problems, n_not_detected)
+    state = read.state[raw]
+    if codes.texts.keys() & {"", "nan"}:
+        state[_is_blank(values)] = codes.texts.get("", State.MISSING)
+    return Cells(read.number[raw], state, lower[raw], upper[raw], problems, n_not_detected)
+
+
+def _is_blank(values: Any) -> np.ndarray:
+    """Find None and pandas.NA, which `factorize` does not tell from a float NaN."""
+    if values.dtype == object:
+        return np.array([cell is None or cell is pd.NA for cell in values], dtype=bool)
+    no_nan = getattr(values.dtype, "na_value", np.nan) is pd.NA
+    return np.asarray(values.isna()) if no_nan else np.zeros(len(values), dtype=bool)
 
 
 def _plain_numbers(uniques: Any, decimal: str) -> tuple[np.ndarray, list[int]]:
@@ -118,7 +130,7 @@ def _plain_numbers(uniques: Any, decimal: str) -> tuple[np.ndarray, list[int]]:
             if decimal == "." and match(value):
                 found.append(float(value))
                 continue
-        elif type(value) in (float, int) and value == value:
+        elif isinstance(value, float | int | np.number) and not isinstance(value, bool) and value == value:
             found.append(float(value))
             continue
         found.append(math.nan)
@@ -191,6 +203,7 @@ def _beyond(sign: str, tail: str, decimal: str) -> Cell:
 
 def to_number(text: str, decimal: str) -> tuple[float, str]:
     """Read a number; return it and, where it is none, why."""
+    text = text.replace("\N{MINUS SIGN}", "-")
     if decimal != ".":
         if "." in text:
             return math.nan, f"has a point, but decimal={decimal!r}"
@@ -206,8 +219,9 @@ def to_number(text: str, decimal: str) -> tuple[float, str]:
 
 
 REMEDIES = {
-    "is no number": "Correct the cell, or say what it means with codes={...}, such as codes={'ND': 'below'}",
-    "is infinite": "Correct the cell, or say what it means with codes={...}: 'below', 'above' or 'missing'",
-    "has a comma, but decimal='.'": "Pass decimal=',' if it is a decimal comma; remove thousands separators",
-    "has a point, but decimal=','": "Pass decimal='.' if it is a decimal point; remove thousands separators",
+    "is no number": "Correct the cell, or say what it means with `codes`, such as codes={'low': 'below'}.",
+    "is infinite": "Correct the cell, or say what it means with `codes`: 'below', 'above' or 'missing'.",
+    "has a comma, but decimal='.'": "If it is a decimal comma, pass decimal=','; if it separates thousands, remove it.",
+    "has a point, but decimal=','": "If it is a decimal point, pass decimal='.'; if it separates thousands, remove it.",
+    NO_LIMIT: "Correct the cell; if the limit is not known, say codes={'<0': 'below'}.",
 }

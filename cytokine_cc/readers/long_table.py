@@ -12,6 +12,8 @@ from .grammar import Cells
 from .samples import SampleKeys, sample_frame
 from .wells import Wells
 
+_MOST_CELLS, _SPARSEST = 20_000_000, 50  # a table of more cells than this, and mostly empty, has the wrong analyte column
+
 
 def long_wells(
     table: Table, cells: Cells, analyte: str, limits: list[np.ndarray], keys: SampleKeys, named: set[str], faults: Faults
@@ -40,27 +42,32 @@ def long_wells(
     """
     code, analytes = coded(table.frame[analyte])
     for blank in np.flatnonzero(analytes == ""):
-        for position in np.flatnonzero(code == blank):
-            faults.add("the analyte is blank", row=table.rows[position], column=analyte, remedy="Fill in the cell or delete the row.")
+        remedy = "Fill in the cell or delete the row."
+        for position in np.flatnonzero(code == blank).tolist():
+            faults.add("the analyte is blank", row=table.rows[position], column=analyte, remedy=remedy)
+    if len(analytes) * keys.n_wells > max(_MOST_CELLS, _SPARSEST * len(code)):
+        problem = f"the column has {len(analytes):,} different analytes, but most samples have only a few of them"
+        faults.stop(problem, column=analyte, found=analytes[0], remedy="Name the right column with `analyte`.")
     flat = code * keys.n_wells + keys.well
     shape = (len(analytes), keys.n_wells)
     row = np.full(shape, -1, dtype=np.intp)
     row.reshape(-1)[flat[::-1]] = np.arange(len(flat))[::-1]
-    repeated = np.flatnonzero(row.reshape(-1)[flat] != np.arange(len(flat)))
+    repeated = np.flatnonzero(row.reshape(-1)[flat] != np.arange(len(flat))).tolist()
+    remedy = keys.duplicate_remedy(table) if repeated else ""
     for position in repeated:
         faults.add(
             "duplicate sample: its subject, visit and analyte have a value already",
             row=f"{table.rows[position]} (first in row {table.rows[row.reshape(-1)[flat[position]]]})",
             **keys.where(position),
             analyte=analytes[code[position]],
-            remedy=keys.duplicate_remedy(table),
+            remedy=remedy,
         )
-    numbers = [_scatter(array, flat, shape) for array in (cells.number, cells.lower, cells.upper, *limits)]
+    number, lower, upper, *by_cell = (_scatter(array, flat, shape) for array in (cells.number, cells.lower, cells.upper, *limits))
     state = np.full(shape, State.MISSING, dtype=np.int8)
     state.reshape(-1)[flat] = cells.state
-    samples, ignored = sample_frame(table, keys, named, faults)
-    wells = Wells(*numbers[:1], state, *numbers[1:3], row, table.rows, keys.sample_of_well, samples, list(analytes), ignored)
-    return wells, numbers[3:], code
+    samples, varies = sample_frame(table, keys, named, faults)
+    wells = Wells(number, state, lower, upper, row, table.rows, keys.sample_of_well, samples, list(analytes), varies)
+    return wells, by_cell, code
 
 
 def _scatter(array: np.ndarray, flat: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

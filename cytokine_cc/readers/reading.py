@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..errors import AnalysisWarning, Faults, OptionError, PanelError, one_of, quoted
-from ..labels import as_labels
-from ..panel import Panel
+from ..errors import AnalysisWarning, Faults, OptionError, PanelError, did_you_mean, one_of, quoted
+from ..labels import as_label, as_labels, coded
+from ..panel import Panel, State
 from .files import Table, open_table
-from .grammar import REMEDIES, Cells, Codes, parse, parse_limits
+from .grammar import NO_LIMIT, REMEDIES, Cells, Codes, parse, parse_limits
 from .long_table import long_wells
 from .samples import SampleKeys, sample_keys
 from .wells import apply_limits, limit_table, to_panel
@@ -119,36 +119,44 @@ def read_panel(
     one_of("layout", layout, LAYOUTS)
     if logged is not None:
         one_of("logged", logged, LOGS, {"log": "ln", "loge": "ln", "natural": "ln"})
+    for name, column in {"subject": subject, "visit": visit, "analyte": analyte, "value": value}.items():
+        _check_column_name(name, column)
+    for name, option in {"plate": plate, "replicate": replicate}.items():
+        if option is not None:
+            _check_column_name(name, option)
     _check_layout_options(layout, analytes, sample_columns)
     code_book = Codes.build(codes)
     table = open_table(source, sep=sep, sheet=sheet, decimal=decimal)
     faults = Faults(PanelError, table.name)
     keys = sample_keys(table, subject=subject, visit=visit, plate=plate, replicate=replicate, faults=faults)
     named = {name for name in (subject, keys.visit_column, plate, replicate) if name is not None}
-    limits = _limit_columns(table, {"lower_limit": lower_limit, "upper_limit": upper_limit}, decimal, logged is None, named, faults)
+    specs = {"lower_limit": lower_limit, "upper_limit": upper_limit}
+    limits = _limit_columns(table, specs, decimal, logged is None, named, keys, faults)
 
     if layout == "long":
         labels = {"unit": unit, "category": category}
-        named |= {analyte, value} | {column for column in labels.values() if isinstance(column, str) and column in table.frame.columns}
+        named |= {analyte, value} | {spec for spec in labels.values() if isinstance(spec, str) and spec in table.frame.columns}
         columns = [table.column(name, role, faults) for role, name in (("analyte", analyte), ("value", value))]
         faults.raise_if_any()
         cells = parse(columns[1], code_book, decimal)
-        _report_cells(table, cells, [value], columns[0], keys, faults)
+        _check_own_limits(cells, logged)
+        _report_cells(table, cells, [value], columns[0], keys, "Name the right column with `value`.", faults)
         wells, by_cell, code = long_wells(table, cells, analyte, list(limits.values()), keys, named, faults)
         stated = dict(zip(limits, by_cell, strict=True))
-        first = np.full(len(wells.analytes), len(code))
-        np.minimum.at(first, code, np.arange(len(code)))
-        texts = {role: _labels_of(table, spec, role, wells.analytes, first) for role, spec in labels.items()}
+        texts = {role: _labels_of(table, spec, role, wells.analytes, code, faults) for role, spec in labels.items()}
     else:
         chosen = analyte_columns(table, analytes, sample_columns, named, faults)
         cells = parse(_stacked(table.frame, list(chosen)), code_book, decimal)
-        _report_cells(table, cells, list(chosen), None, keys, faults)
+        _check_own_limits(cells, logged)
+        remedy = "Leave it out of `analytes`." if analytes is not None else "If it describes samples, add it to `sample_columns`."
+        _report_cells(table, cells, list(chosen), None, keys, remedy, faults)
         wells = wide_wells(table, cells, list(chosen.values()), keys, named | chosen.keys(), faults)
         stated = {role: array[None] for role, array in limits.items()}
-        texts = {role: _labels_of(table, spec, role, wells.analytes, None) for role, spec in (("unit", unit), ("category", category))}
+        labels = {"unit": unit, "category": category}
+        texts = {role: _labels_of(table, spec, role, wells.analytes, None, faults) for role, spec in labels.items()}
 
     plates = as_labels(wells.samples["plate"])[wells.sample] if plate is not None else None
-    for role, spec in (("lower_limit", lower_limit), ("upper_limit", upper_limit)):
+    for role, spec in specs.items():
         if role not in stated:
             stated[role] = limit_table(spec, role, wells.analytes, plates, faults, positive=logged is None)
     faults.raise_if_any()
@@ -159,38 +167,61 @@ def read_panel(
 
 
 def _check_layout_options(layout: str, analytes: Any, sample_columns: Any) -> None:
-    if isinstance(sample_columns, str):
-        raise OptionError(f"`sample_columns` must be a list of columns; got the text {sample_columns!r}.")
-    if layout == "long" and (analytes is not None or len(sample_columns)):
+    if isinstance(sample_columns, str) or not isinstance(sample_columns, Iterable):
+        raise OptionError(f"`sample_columns` must be a list of columns; got {sample_columns!r}.")
+    if isinstance(analytes, str) or not isinstance(analytes, Iterable | None):
+        raise OptionError(f"`analytes` must be a list of columns or {{column: name}}; got {analytes!r}.")
+    if layout == "long" and (analytes is not None or len(list(sample_columns))):
         name = "analytes" if analytes is not None else "sample_columns"
-        raise OptionError(f"`{name}` is for layout='wide'. In a long table name the column with analyte=..., and use panel.select(analytes=...).")
+        raise OptionError(
+            f"`{name}` is for layout='wide'. In a long table `analyte` names the column of analytes; panel.select(analytes=...) "
+            "keeps some."
+        )
+
+
+def _check_column_name(name: str, column: Any) -> None:
+    if not isinstance(column, str):
+        raise OptionError(f"`{name}` must be the name of a column, as text; got {column!r}.")
 
 
 def _stacked(frame: pd.DataFrame, columns: list[str]) -> pd.Series:
     """Put columns below one another, numbers as numbers where all are."""
     parts = [frame[name] for name in columns]
-    if all(part.dtype.kind in "fiu" for part in parts):
+    if all(isinstance(part.dtype, np.dtype) and part.dtype.kind in "fiu" for part in parts):
         return pd.Series(np.concatenate([part.to_numpy(dtype=np.float64) for part in parts]), copy=False)
     return pd.Series(np.concatenate([part.to_numpy(dtype=object) for part in parts]), dtype=object, copy=False)
 
 
-def _report_cells(table: Table, cells: Cells, columns: list[str], analyte: Any, keys: SampleKeys, faults: Faults) -> None:
+def _check_own_limits(cells: Cells, logged: str | None) -> None:
+    """Note cells such as "<0" as a problem: no concentration lies below that."""
+    if logged is None:
+        for limit in (cells.lower, cells.upper):
+            cells.problems.update(dict.fromkeys(np.flatnonzero(limit <= 0).tolist(), NO_LIMIT))
+
+
+def _report_cells(
+    table: Table, cells: Cells, columns: list[str], analyte: Any, keys: SampleKeys, remedy: str, faults: Faults
+) -> None:
+    """Report cells that cannot be read; a column of text as one fault, with a `remedy` of its own."""
     n = len(table.frame)
+    problems: dict[int, dict[int, str]] = {}
     for flat, problem in cells.problems.items():
-        j, position = divmod(flat, n)
-        faults.add(
-            f"a value {problem}",
-            row=table.rows[position],
-            column=columns[j],
-            **keys.where(position),
-            analyte="" if analyte is None else analyte.iloc[position],
-            found=table.frame[columns[j]].iloc[position],
-            remedy=REMEDIES[problem],
-        )
+        problems.setdefault(flat // n, {})[flat % n] = problem
+    for j, of in problems.items():
+        name, found = columns[j], table.frame[columns[j]].to_numpy(dtype=object)
+        if len(of) > 1 and set(of.values()) == {"is no number"} and (cells.state[j * n : (j + 1) * n] == State.MISSING).all():
+            first = next(iter(of))
+            faults.add("the column holds no number", row=table.rows[first], column=name, found=found[first], remedy=remedy)
+            continue
+        names = None if analyte is None else analyte.to_numpy(dtype=object)
+        for i, problem in of.items():
+            what = {} if names is None else {"analyte": names[i]}
+            row, where = table.rows[i], keys.where(i)
+            faults.add(f"a value {problem}", row=row, column=name, **where, **what, found=found[i], remedy=REMEDIES[problem])
 
 
 def _limit_columns(
-    table: Table, specs: dict[str, Any], decimal: str, positive: bool, named: set[str], faults: Faults
+    table: Table, specs: dict[str, Any], decimal: str, positive: bool, named: set[str], keys: SampleKeys, faults: Faults
 ) -> dict[str, np.ndarray]:
     """Read the limits that stand in a column of their own, one a row."""
     found: dict[str, np.ndarray] = {}
@@ -203,24 +234,51 @@ def _limit_columns(
         named.add(spec)
         number, problems = parse_limits(column, decimal)
         if positive:
-            problems |= {int(i): "a limit must be above 0, or blank where none is known" for i in np.flatnonzero(number <= 0)}
-        for position, problem in problems.items():
-            faults.add(problem, row=table.rows[position], column=spec, found=column.iloc[position])
+            problems |= {int(i): "a limit must be above 0" for i in np.flatnonzero(number <= 0)}
+        remedy = "Correct the cell, or leave it blank where no limit is known."
+        for i, problem in problems.items():
+            faults.add(problem, row=table.rows[i], column=spec, **keys.where(i), found=column.iloc[i], remedy=remedy)
         found[role] = number
     return found
 
 
-def _labels_of(table: Table, spec: Any, role: str, analytes: list[str], first: np.ndarray | None) -> list[str]:
+def _labels_of(table: Table, spec: Any, role: str, analytes: list[str], code: np.ndarray | None, faults: Faults) -> list[str]:
+    """Find the unit or category of each analyte; `code` tells the analyte of each row of a long table."""
     if spec is None:
         return [""] * len(analytes)
     if isinstance(spec, Mapping):
         unknown = [name for name in spec if name not in analytes]
         if unknown:
-            raise OptionError(f"`{role}` names {quoted(unknown)}, which the table does not hold; its analytes are {quoted(analytes)}.")
-        return [str(spec.get(name, "")) for name in analytes]
-    if first is not None and spec in table.frame.columns:
-        return ["" if text != text or text is None else str(text) for text in table.frame[spec].iloc[first]]
-    return [str(spec)] * len(analytes)
+            hint = did_you_mean(unknown[0], analytes)
+            known = quoted(analytes)
+            raise OptionError(f"`{role}` names {quoted(unknown)}, which the table does not hold; its analytes are {known}.{hint}")
+        return [as_label(spec.get(name, "")) for name in analytes]
+    if not isinstance(spec, str):
+        raise OptionError(f"`{role}` must be a text, a column or {{analyte: text}}; got {spec!r}.")
+    if code is None or spec.casefold() not in {name.casefold() for name in table.frame.columns}:
+        return [as_label(spec)] * len(analytes)
+    column = table.column(spec, role, faults)
+    return [""] * len(analytes) if column is None else _one_each(table, column, role, analytes, code, faults)
+
+
+def _one_each(table: Table, column: pd.Series, role: str, analytes: list[str], code: np.ndarray, faults: Faults) -> list[str]:
+    """Take the text that a column gives each analyte; it must be one."""
+    of_row, texts = coded(column)
+    given = np.flatnonzero((texts != "")[of_row])
+    first = np.full(len(analytes), -1, dtype=np.intp)
+    first[code[given[::-1]]] = given[::-1]
+    differs = given[of_row[given] != of_row[first[code[given]]]]
+    for i in differs[np.sort(np.unique(code[differs], return_index=True)[1])].tolist():
+        start = first[code[i]]
+        faults.add(
+            f"an analyte must have one {role}",
+            row=table.rows[i],
+            column=column.name,
+            analyte=analytes[code[i]],
+            found=f"{texts[of_row[i]]} after {texts[of_row[start]]} in row {table.rows[start]}",
+            remedy="Bring its values to one unit." if role == "unit" else "Correct the file.",
+        )
+    return [texts[of_row[i]] if i >= 0 else "" for i in first]
 
 
 def _warn(table: Table, cells: Cells, disagree: int) -> None:
@@ -233,7 +291,8 @@ def _warn(table: Table, cells: Cells, disagree: int) -> None:
         )
     if disagree:
         warnings.warn(
-            f"{table.name}: {disagree} cells such as '<3.2' state another limit than lower_limit or upper_limit; the cell's own is taken.",
+            f"{table.name}: {disagree} cells such as '<3.2' state another limit than `lower_limit` or `upper_limit`; "
+            "the cell's own is taken.",
             AnalysisWarning,
             stacklevel=3,
         )

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Faults, did_you_mean
-from ..labels import as_labels, coded
+from ..labels import NOT_GIVEN, as_labels, coded
 from ..panel import ROLES
 from .files import Table
 
 ONE_VISIT = "1"
+_CHANGES = 20  # places remembered where a column varies within a sample
 
 
 @dataclass(eq=False)
@@ -34,6 +35,7 @@ class SampleKeys:
     well: np.ndarray
     sample_of_well: np.ndarray
     first_row: np.ndarray
+    subject_column: str
     plate_column: str | None
     visit_column: str | None
     replicate_column: str | None
@@ -48,14 +50,29 @@ class SampleKeys:
         sample = self.sample[position]
         return {"subject": self.subject[sample], "visit": self.visit[sample]}
 
+    def changes(self, values: pd.Series, table: Table, most: int | None = None) -> tuple[dict[str, Any], ...]:
+        """Name the samples in which a column varies, each by the first row that differs from the sample's first."""
+        codes = pd.factorize(values)[0]
+        differs = np.flatnonzero(codes != codes[self.first_row[self.sample]])
+        if not len(differs):
+            return ()
+        _, first = np.unique(self.sample[differs], return_index=True)
+        cells = values.to_numpy(dtype=object)
+        found = []
+        for position in differs[np.sort(first)][:most].tolist():
+            start = self.first_row[self.sample[position]]
+            text = f"{_text(cells[position])} after {_text(cells[start])} in row {table.rows[start]}"
+            found.append({"row": table.rows[position], "column": values.name, **self.where(position), "found": text})
+        return tuple(found)
+
     def duplicate_remedy(self, table: Table) -> str:
         """Say what to do about two rows for one well."""
         if self.visit_column is None:
             hint = next((name for name in table.frame.columns if did_you_mean(name, ["visit", "timepoint", "time"])), None)
-            named = f"visit={hint!r}" if hint else "visit=..."
-            return f"No column is named as the visit, so that all rows count as one: pass {named} if there are several."
+            named = f" (visit={hint!r}?)" if hint else ""
+            return f"No column is named as the visit, so that all rows count as one: if there are several, use `visit`{named}."
         if self.replicate_column is None:
-            return "If these are technical replicates, name the column that tells them apart with replicate=...; else delete one."
+            return "If these are technical replicates, name the column that tells them apart with `replicate`; else delete one."
         return f"Column {self.replicate_column!r} should tell the replicates of a sample apart."
 
 
@@ -84,7 +101,7 @@ def sample_keys(
     first_row = _first(sample, len(pairs))
     return SampleKeys(
         subjects[pairs // len(visits)], visits[pairs % len(visits)], sample, well, sample_of_well, first_row,
-        plate, visit_column, replicate,
+        subject, plate, visit_column, replicate,
     )  # fmt: skip
 
 
@@ -96,13 +113,22 @@ def _first(codes: np.ndarray, n: int) -> np.ndarray:
 
 def _ids(table: Table, values: Any, role: str, column: str, faults: Faults) -> tuple[np.ndarray, np.ndarray]:
     codes, labels = coded(values)
-    for blank in np.flatnonzero(labels == ""):
-        for position in np.flatnonzero(codes == blank):
-            faults.add(f"the {role} is blank", row=table.rows[position], column=column, remedy="Fill in the cell or delete the row.")
+    for absent in np.flatnonzero(np.isin(labels, NOT_GIVEN)):
+        problem = f"the {role} is {'not given' if labels[absent] else 'blank'}"
+        for position in np.flatnonzero(codes == absent):
+            remedy = "Fill in the cell or delete the row."
+            faults.add(problem, row=table.rows[position], column=column, found=labels[absent], remedy=remedy)
     return codes, labels
 
 
-def sample_frame(table: Table, keys: SampleKeys, named: set[str], faults: Faults) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _text(cell: Any) -> str:
+    blank = not cell.strip() if isinstance(cell, str) else pd.isna(cell)
+    return "a blank" if blank else str(cell)
+
+
+def sample_frame(
+    table: Table, keys: SampleKeys, named: set[str], faults: Faults
+) -> tuple[pd.DataFrame, dict[str, tuple[dict[str, Any], ...]]]:
     """Collect what is constant within each sample.
 
     Parameters
@@ -116,32 +142,32 @@ def sample_frame(table: Table, keys: SampleKeys, named: set[str], faults: Faults
     Returns
     -------
     samples : DataFrame
-    ignored : tuple of str
-        Columns that vary within a sample.
+    varies : dict
+        Columns that vary within a sample -> the first places where they do.
     """
     ids = _sample_ids(keys)
     columns: dict[str, Any] = {"subject": keys.subject, "visit": keys.visit, "plate": np.full(len(ids), np.nan, dtype=object)}
     if keys.plate_column is not None:
-        if _constant(table.frame[keys.plate_column], keys, faults, table):
-            columns["plate"] = as_labels(table.frame[keys.plate_column].iloc[keys.first_row])
-    ignored = []
+        plates = table.frame[keys.plate_column]
+        for where in keys.changes(plates, table):
+            faults.add("one sample stands on two plates", **where, remedy="Correct the plate; or leave out `plate`.")
+        columns["plate"] = as_labels(plates.iloc[keys.first_row])
+    varies = {}
     for name in table.frame.columns:
         if name in named:
             continue
         if name in ROLES and not (name == "plate" and keys.plate_column is None):
-            owner = getattr(keys, f"{name}_column", None) or "another column"
-            faults.add(
-                f"column {name!r} clashes with the {name}s taken from {owner!r}",
-                column=name,
-                remedy=f"Rename it, or pass {name}={name!r}.",
-            )
+            owner = getattr(keys, f"{name}_column")
+            problem = f"column {name!r} clashes with the {name}s taken from {owner!r}"
+            faults.add(problem, column=name, remedy=f"Rename it, or pass {name}={name!r}.")
             continue
         values = table.frame[name]
-        if _constant(values, keys):
-            columns[name] = typed(values.iloc[keys.first_row])
+        changes = keys.changes(values, table, most=_CHANGES)
+        if changes:
+            varies[name] = changes
         else:
-            ignored.append(name)
-    return pd.DataFrame(columns, index=pd.Index(ids, name="sample")), tuple(ignored)
+            columns[name] = typed(values.iloc[keys.first_row])
+    return pd.DataFrame(columns, index=pd.Index(ids, name="sample")), varies
 
 
 def _sample_ids(keys: SampleKeys) -> list[str]:
@@ -152,38 +178,27 @@ def _sample_ids(keys: SampleKeys) -> list[str]:
     return ids
 
 
-def _constant(values: pd.Series, keys: SampleKeys, faults: Faults | None = None, table: Table | None = None) -> bool:
-    codes = pd.factorize(values)[0]
-    differs = codes != codes[keys.first_row[keys.sample]]
-    if faults is not None and table is not None:
-        for position in np.flatnonzero(differs):
-            faults.add(
-                "one sample stands on two plates",
-                row=table.rows[position],
-                column=values.name,
-                **keys.where(position),
-                found=values.iloc[position],
-                remedy="Correct the plate, or leave out plate=... and limits that depend on it.",
-            )
-    return not differs.any()
-
-
 def typed(values: pd.Series) -> Any:
     """Text from a file becomes numbers where every filled cell is one and no id would lose its leading zeros."""
-    if values.dtype.kind != "O" and not isinstance(values.dtype, pd.StringDtype):
+    absent = values.isna().to_numpy(dtype=bool)
+    if values.dtype.kind in "fiu":
+        return values.to_numpy(dtype=np.float64, na_value=np.nan) if absent.any() else values.to_numpy()
+    if values.dtype.kind != "O":
         return values.to_numpy()
-    cells = [value.strip() if isinstance(value, str) else value for value in values]
-    filled = [cell for cell in cells if cell not in ("", "NA", "NaN") and cell == cell and cell is not None]
-    if not filled or any(isinstance(cell, bool) or not _is_number(cell) for cell in filled):
-        return np.array([np.nan if cell == "" or cell is None else cell for cell in cells], dtype=object)
-    numbers = np.array([float(cell) if cell in filled else np.nan for cell in cells])
-    whole = len(filled) == len(cells) and all(number.is_integer() and abs(number) < 2**53 for number in numbers)
+    cells = [cell.strip() if isinstance(cell, str) else cell for cell in values]
+    filled = np.array([not gone and cell not in ("", "NA", "NaN") for cell, gone in zip(cells, absent, strict=True)], dtype=bool)
+    if not filled.any() or not all(_is_number(cell) for cell, there in zip(cells, filled, strict=True) if there):
+        texts = np.empty(len(cells), dtype=object)
+        texts[:] = [np.nan if gone or cell == "" else cell for cell, gone in zip(cells, absent, strict=True)]
+        return texts
+    numbers = np.array([float(cell) if there else np.nan for cell, there in zip(cells, filled, strict=True)])
+    whole = filled.all() and all(number.is_integer() and abs(number) < 2**53 for number in numbers.tolist())
     return numbers.astype(np.int64) if whole else numbers
 
 
 def _is_number(cell: Any) -> bool:
     if not isinstance(cell, str):
-        return isinstance(cell, int | float | np.number)
+        return isinstance(cell, int | float | np.number) and not isinstance(cell, bool)
     digits = cell.lstrip("+-")
     if "_" in cell or (len(digits) > 1 and digits[0] == "0" and digits[1] != "."):
         return False

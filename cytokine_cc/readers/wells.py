@@ -30,6 +30,8 @@ class Wells:
     samples : DataFrame
         subject, visit, plate and the other sample columns.
     analytes : list of str
+    varies : mapping
+        Columns that vary within a sample -> the first places where they do.
     """
 
     number: np.ndarray
@@ -41,13 +43,14 @@ class Wells:
     sample: np.ndarray
     samples: pd.DataFrame
     analytes: list[str]
-    ignored: tuple[str, ...] = ()
+    varies: Mapping[str, tuple[dict[str, Any], ...]]
 
     def where(self, analyte: int, well: int) -> dict[str, Any]:
         """Name a cell, for a message."""
         sample = self.samples.iloc[self.sample[well]]
         row = np.broadcast_to(self.row, self.number.shape)[analyte, well]
-        return {"row": self.row_names[row], "subject": sample["subject"], "visit": sample["visit"], "analyte": self.analytes[analyte]}
+        where = {"subject": sample["subject"], "visit": sample["visit"], "analyte": self.analytes[analyte]}
+        return {"row": self.row_names[row], **where}
 
 
 def apply_limits(wells: Wells, lower: np.ndarray, upper: np.ndarray, faults: Faults) -> int:
@@ -96,10 +99,11 @@ def limit_table(
     unknown = [name for name in spec if name not in analytes]
     if unknown:
         hints = "".join(did_you_mean(name, analytes) for name in unknown[:3])
-        raise OptionError(f"`{role}` names {quoted(unknown)}, which the table does not hold; its analytes are {quoted(analytes)}.{hints}")
+        known = quoted(analytes)
+        raise OptionError(f"`{role}` names {quoted(unknown)}, which the table does not hold; its analytes are {known}.{hints}")
     wide = any(isinstance(value, Mapping) for value in spec.values())
     if wide and plates is None:
-        raise OptionError(f"`{role}` gives limits by plate; name the plate column with plate=....")
+        raise OptionError(f"`{role}` gives limits by plate; name the plate column with `plate`.")
     table = np.full((len(analytes), len(plates) if wide and plates is not None else 1), np.nan)
     for name, value in spec.items():
         i = analytes.index(name)
@@ -125,13 +129,13 @@ def _limit(value: Any, role: str, analyte: str, faults: Faults, positive: bool) 
 def to_panel(wells: Wells, units: pd.DataFrame, faults: Faults, **facts: Any) -> Panel:
     """Average technical replicates where there are any, and build the panel."""
     n = len(wells.samples)
-    cells = wells.number, wells.state, wells.lower, wells.upper
+    cells: tuple[np.ndarray, ...] = wells.number, wells.state, wells.lower, wells.upper
     if len(wells.sample) == n and (wells.sample == np.arange(n)).all():
         faults.raise_if_any()
     else:
         cells = _average(wells, n, faults, log=facts.get("logged") is None)
         faults.raise_if_any()
-    return Panel.from_arrays(*cells, samples=wells.samples, analytes=units, ignored=wells.ignored, **facts)
+    return Panel.from_arrays(*cells, samples=wells.samples, analytes=units, varies=wells.varies, **facts)
 
 
 def _average(wells: Wells, n: int, faults: Faults, *, log: bool) -> tuple[np.ndarray, ...]:
@@ -146,7 +150,7 @@ def _average(wells: Wells, n: int, faults: Faults, *, log: bool) -> tuple[np.nda
         target[:, ordered, place] = cells[:, order]
     below, above, missing = (state == kind for kind in (State.BELOW, State.ABOVE, State.MISSING))
     numeric = ~(below | above | missing)
-    _replicate_faults(wells, number, numeric, below, above, order, ordered, faults, log=log)
+    _replicate_faults(wells, below, above, order, ordered, faults, log=log)
 
     some_below, some_above, some_number = below.any(axis=-1), above.any(axis=-1), numeric.any(axis=-1)
     low_known = some_below & ~(below & np.isnan(lower)).any(axis=-1)
@@ -161,7 +165,10 @@ def _average(wells: Wells, n: int, faults: Faults, *, log: bool) -> tuple[np.nda
     out_state[is_below], out_state[is_above] = State.BELOW, State.ABOVE
 
     present = ~missing
-    whole = [np.where((present & np.isnan(limit)).any(axis=-1), np.nan, _mean(np.where(present, limit, np.nan), log)) for limit in (lower, upper)]
+    whole = [
+        np.where((present & np.isnan(limit)).any(axis=-1), np.nan, _mean(np.where(present, limit, np.nan), log))
+        for limit in (lower, upper)
+    ]
     bound_low = np.where(low_known, _mean(np.where(below, lower, np.where(numeric, number, np.nan)), log), np.nan)
     bound_high = np.where(high_known, _mean(np.where(above, upper, np.where(numeric, number, np.nan)), log), np.nan)
     out_lower, out_upper = np.where(is_below, bound_low, whole[0]), np.where(is_above, bound_high, whole[1])
@@ -185,14 +192,16 @@ def _mean(x: np.ndarray, log: bool) -> np.ndarray:
     return np.where(n == 0, np.nan, np.where(n == 1, single, mean))
 
 
-def _replicate_faults(wells, number, numeric, below, above, order, ordered, faults, *, log):  # type: ignore[no-untyped-def]
+def _replicate_faults(
+    wells: Wells, below: np.ndarray, above: np.ndarray, order: np.ndarray, ordered: np.ndarray, faults: Faults, *, log: bool
+) -> None:
     if log:
         for a, w in np.argwhere((wells.number < 0) & np.isin(wells.state, (State.MEASURED, State.EXTRAPOLATED))):
             faults.add(
                 "technical replicates are averaged geometrically, which a negative value does not allow",
                 found=wells.number[a, w],
                 **wells.where(a, w),
-                remedy="Say what it means with codes={...}, or pass logged=... if the file holds logs.",
+                remedy="Say what it means with `codes`, or pass `logged` if the file holds logs.",
             )
     for a, s in np.argwhere(below.any(axis=-1) & above.any(axis=-1)):
         faults.add(
