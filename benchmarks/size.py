@@ -9,7 +9,11 @@ import numpy as np
 from cytokine_cc.kernels import TESTS
 
 N_CASE, N_CONTROL, ICC, SEED = 30, 22, 0.7, 1
-SHAPES = {"normal": lambda z: z, "tied to 12 levels": lambda z: np.clip(np.round(z * 2), -5, 6), "half at one floor": lambda z: np.maximum(z, 0.0)}
+SHAPES = {
+    "normal": lambda z: z,
+    "tied to 12 levels": lambda z: np.clip(np.round(z * 2), -5, 6),
+    "half at one floor": lambda z: np.maximum(z, 0.0),
+}
 
 
 def rejections(name: str, shape: str, n_sim: int) -> float:

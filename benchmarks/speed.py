@@ -80,7 +80,11 @@ def seconds(command: list[str], repeats: int = 9) -> float:
 
 def import_cost(repeats: int = 9) -> float:
     code = "import numpy, time; t = time.perf_counter(); import cytokine_cc; print(time.perf_counter() - t)"
-    return float(np.median([float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout) for _ in range(repeats)]))
+    return float(
+        np.median(
+            [float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout) for _ in range(repeats)]
+        )
+    )
 
 
 def main() -> None:
@@ -89,7 +93,13 @@ def main() -> None:
     panel = cc.read_panel(frame, layout="long")
     study = cc.Study(panel, design)
     rows = [("import, beyond numpy's", f"{import_cost() * 1e3:.1f} ms", "<= 100 ms")]
-    rows.append(("`cytokine-cc --help`, whole process", f"{seconds([sys.executable, '-m', 'cytokine_cc.cli', '--help']) * 1e3:.0f} ms", "<= 300 ms"))
+    rows.append(
+        (
+            "`cytokine-cc --help`, whole process",
+            f"{seconds([sys.executable, '-m', 'cytokine_cc.cli', '--help']) * 1e3:.0f} ms",
+            "<= 300 ms",
+        )
+    )
     compare, fresh, whole, hand = medians(
         lambda: cc.compare_baseline(study),
         lambda: cc.compare_baseline(cc.Study(panel, design)),
@@ -105,7 +115,9 @@ def main() -> None:
     rows.append(("52 x 36, Mann-Whitney, exact, with shifts", f"{ranks:.2f} ms", ""))
     rows.append(("52 x 36, whole plan, two visits", f"{everything:.2f} ms", ""))
 
-    large = cc.Study(cc.read_panel(wide_frame(2000, 3000), layout="wide", sample_columns=["group"]), cc.Design("group", "case", "control"))
+    large = cc.Study(
+        cc.read_panel(wide_frame(2000, 3000), layout="wide", sample_columns=["group"]), cc.Design("group", "case", "control")
+    )
     (big,) = medians(lambda: cc.compare_baseline(cc.Study(large.panel, large.design)), repeats=5)
     tracemalloc.start()
     cc.compare_baseline(cc.Study(large.panel, large.design))

@@ -14,7 +14,12 @@ ORDER = (
     "errors labels versions toml_files panel arrays readers limits design study kernels multiplicity wording plan results engine "
     "exclusions assembly summaries analysis config quickstart report cli"
 ).split()
-NO_PANDAS = [*sorted((PACKAGE / "kernels").glob("*.py")), PACKAGE / "multiplicity.py", PACKAGE / "limits.py", PACKAGE / "engine.py"]
+NO_PANDAS = [
+    *sorted((PACKAGE / "kernels").glob("*.py")),
+    PACKAGE / "multiplicity.py",
+    PACKAGE / "limits.py",
+    PACKAGE / "engine.py",
+]
 
 
 def imports_of(path: Path) -> list[str]:

@@ -42,7 +42,10 @@ def null_studies(n_sim: int, seed: int, *, limit: float | None = None, spread: f
 
 def sizes(arrays: StudyArrays, questions: list, intervals: bool = False) -> dict[str, float]:
     answers = run(questions, arrays, intervals=intervals)
-    return {question.test: float((contrasts[0].statistics.p_value <= LEVEL).mean()) for question, contrasts in zip(questions, answers, strict=True)}
+    return {
+        question.test: float((contrasts[0].statistics.p_value <= LEVEL).mean())
+        for question, contrasts in zip(questions, answers, strict=True)
+    }
 
 
 def check(found: dict[str, float], n_sim: int) -> None:
@@ -75,7 +78,7 @@ def test_welch_holds_its_size_where_spreads_differ_and_student_does_not():
 @pytest.mark.slow
 def test_size_and_coverage_at_length():
     n_sim = 100_000
-    questions = [question for question in QUESTIONS]
+    questions = list(QUESTIONS)
     answers = run(questions, null_studies(n_sim, seed=4))
     check({q.test: float((c[0].statistics.p_value <= LEVEL).mean()) for q, c in zip(questions, answers, strict=True)}, n_sim)
     for question, contrasts in zip(questions, answers, strict=True):
