@@ -74,8 +74,9 @@ class Faults:
 
     def add(self, problem: str, *, remedy: str = "", **where: Any) -> None:
         """Note one fault; `where` takes any of row, column, subject, visit, analyte, found."""
-        plain = {name: value if isinstance(value, str | int | float) else str(value) for name, value in where.items()}
-        self.rows.append({"file": self.file, **plain, "problem": problem, "remedy": remedy})
+        plain = {name: value.item() if hasattr(value, "item") else value for name, value in where.items()}  # no numpy scalars
+        texts = {name: value if isinstance(value, str | int | float) else str(value) for name, value in plain.items()}
+        self.rows.append({"file": self.file, **texts, "problem": problem, "remedy": remedy})
 
     def stop(self, problem: str, *, remedy: str = "", **where: Any) -> NoReturn:
         """Note a fault after which nothing further can be checked, and raise."""

@@ -284,14 +284,14 @@ def _one_each(table: Table, column: pd.Series, role: str, analytes: list[str], c
 def _warn(table: Table, cells: Cells, disagree: int) -> None:
     if cells.not_detected:
         warnings.warn(
-            f"{table.name}: {cells.not_detected} cells say 'ND' and are read as below the limit; pass codes={{'ND': 'below'}} to "
-            "confirm, or codes={'ND': 'missing'} if it means not done.",
+            f"{table.name}: cells that say 'ND' ({cells.not_detected} of them) are read as below the limit; pass "
+            "codes={'ND': 'below'} to confirm, or codes={'ND': 'missing'} if it means not done.",
             AnalysisWarning,
             stacklevel=3,
         )
     if disagree:
         warnings.warn(
-            f"{table.name}: {disagree} cells such as '<3.2' state another limit than `lower_limit` or `upper_limit`; "
+            f"{table.name}: cells such as '<3.2' ({disagree} of them) state another limit than `lower_limit` or `upper_limit`; "
             "the cell's own is taken.",
             AnalysisWarning,
             stacklevel=3,

@@ -73,7 +73,7 @@ class SampleKeys:
             return f"No column is named as the visit, so that all rows count as one: if there are several, use `visit`{named}."
         if self.replicate_column is None:
             return "If these are technical replicates, name the column that tells them apart with `replicate`; else delete one."
-        return f"Column {self.replicate_column!r} should tell the replicates of a sample apart."
+        return f"Column {self.replicate_column!r} (named as replicate) must tell the replicates of a sample apart."
 
 
 def sample_keys(
@@ -192,7 +192,7 @@ def typed(values: pd.Series) -> Any:
         texts[:] = [np.nan if gone or cell == "" else cell for cell, gone in zip(cells, absent, strict=True)]
         return texts
     numbers = np.array([float(cell) if there else np.nan for cell, there in zip(cells, filled, strict=True)])
-    whole = filled.all() and all(number.is_integer() and abs(number) < 2**53 for number in numbers.tolist())
+    whole = filled.all() and (np.abs(numbers) < 2**53).all() and all(str(cell).lstrip("+-").isdigit() for cell in cells)
     return numbers.astype(np.int64) if whole else numbers
 
 

@@ -153,8 +153,10 @@ def _average(wells: Wells, n: int, faults: Faults, *, log: bool) -> tuple[np.nda
     _replicate_faults(wells, below, above, order, ordered, faults, log=log)
 
     some_below, some_above, some_number = below.any(axis=-1), above.any(axis=-1), numeric.any(axis=-1)
-    low_known = some_below & ~(below & np.isnan(lower)).any(axis=-1)
-    high_known = some_above & ~(above & np.isnan(upper)).any(axis=-1)
+    # A zero makes the geometric mean zero, whatever the others are.
+    zero = (numeric & (number == 0)).any(axis=-1) & log
+    low_known = some_below & ~(below & np.isnan(lower)).any(axis=-1) & ~zero
+    high_known = some_above & ~(above & np.isnan(upper)).any(axis=-1) & ~zero
     out_number = _mean(np.where(numeric, number, np.nan), log)
     is_below = some_below & (low_known | ~some_number)
     is_above = some_above & ~some_below & (high_known | ~some_number)
