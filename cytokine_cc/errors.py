@@ -173,8 +173,9 @@ def known_keys(where: str, keys: Iterable[str], allowed: Iterable[str]) -> None:
 
 def fraction(name: str, value: Any) -> float:
     """Return `value` if it lies strictly between 0 and 1."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < 1:
-        hint = f" Did you mean {float(value) / 100:g}?" if isinstance(value, Real) and 1 <= float(value) < 100 else ""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 < float(value) < 1:
+        hint = f" Did you mean {float(value) / 100:g}?" if is_number and 1 < float(value) < 100 else ""
         raise OptionError(f"`{name}` must be a number between 0 and 1, such as 0.05 or 0.95; got {value!r}.{hint}")
     return float(value)
 

@@ -99,7 +99,10 @@ def _reason(code: int, visit: str, rule: str) -> str:
 def _place_codes(study: Study, rule: str, place: slice, cells: tuple[np.ndarray, ...]) -> np.ndarray:
     """Code why a value is absent at a visit (or a baseline of several), for each cell."""
     arrays = study.arrays
-    state, value, lower = (array[place][:, cells[0], cells[1]] for array in (arrays.state, arrays.value, arrays.lower))
+    state, value, lower, upper, lowest, highest = (
+        array[place][:, cells[0], cells[1]]
+        for array in (arrays.state, arrays.value, arrays.lower, arrays.upper, arrays.fallback_lower, arrays.fallback_upper)
+    )
     below, above = state == State.BELOW, state == State.ABOVE
     number = (state == State.MEASURED) | (state == State.EXTRAPOLATED)
     if rule == "drop":
@@ -107,11 +110,14 @@ def _place_codes(study: Study, rule: str, place: slice, cells: tuple[np.ndarray,
             under = (state == State.EXTRAPOLATED) & (value < lower)
         below, number = below | under, number & ~under
     left_out = {"drop": (_BELOW, _UNKNOWN), "as_reported": (_BELOW, _ABOVE)}.get(rule, (_UNKNOWN, _UNKNOWN))
+    stands_in = [
+        flags & ~np.isnan(np.where(np.isnan(stated), borrowed, stated)) if code == _UNKNOWN else np.zeros_like(flags)
+        for flags, stated, borrowed, code in ((below, lower, lowest, left_out[0]), (above, upper, highest, left_out[1]))
+    ]
+    present = (number | stands_in[0] | stands_in[1]).any(axis=0)
     some_below, some_above = below.any(axis=0), above.any(axis=0)
-    code = np.where(some_below, left_out[0], np.where(some_above, left_out[1], _MISSING))
-    if rule == "lowest_rank":
-        return np.where(some_below & some_above, _BOTH_SIDES, np.where(number.any(axis=0), _PRESENT, code))
-    return np.where(number.any(axis=0), _PRESENT, code)
+    code = np.where(present, _PRESENT, np.where(some_below, left_out[0], np.where(some_above, left_out[1], _MISSING)))
+    return np.where(some_below & some_above & (rule == "lowest_rank"), _BOTH_SIDES, code)
 
 
 def _of_excluded_subjects(study: Study, contrast: Contrast, visit: str) -> np.ndarray:

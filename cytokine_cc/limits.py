@@ -78,11 +78,16 @@ def respond(arrays: StudyArrays, visits: slice, rows: slice, rule: str, scale: s
     return _average(response)
 
 
-def _enter(value, state, lower, upper, fallbacks, rule, scale, logged):
+def beyond_limits(value: np.ndarray, state: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flag values below and above a limit: those without a number, and numbers outside limits that are known."""
+    number = state == State.EXTRAPOLATED
     with np.errstate(invalid="ignore"):
-        under = (state == State.EXTRAPOLATED) & (value < lower)
-        over = (state == State.EXTRAPOLATED) & (value > upper)
+        return (state == State.BELOW) | (number & (value < lower)), (state == State.ABOVE) | (number & (value > upper))
+
+
+def _enter(value, state, lower, upper, fallbacks, rule, scale, logged):
     below, above = state == State.BELOW, state == State.ABOVE
+    under, over = (flags & ~bare for flags, bare in zip(beyond_limits(value, state, lower, upper), (below, above), strict=True))
     lowest = np.where(np.isnan(lower), fallbacks[0], lower)
     highest = np.where(np.isnan(upper), fallbacks[1], upper)
     borrowed = (below & np.isnan(lower)) | (above & np.isnan(upper))
@@ -131,13 +136,14 @@ def _average(response: Response) -> Response:
     down, up = np.isneginf(low), np.isposinf(high)
     # One visit below and another above its limit: nothing is known of the mean.
     lost = down & up
+    point, low, high = (np.where(lost, np.nan, x) for x in (point, low, high))
     y = np.where(lost, np.nan, np.where(down, -np.inf, np.where(up, np.inf, point)))
     entered = ~np.isnan(y)
     below, above, borrowed = (
         (flag & there).any(axis=-3) & entered for flag in (response.below, response.above, response.borrowed)
     )
     partial = entered & (n < there.shape[-3])
-    unknown = response.unknown.any(axis=-3) | lost
+    unknown = np.asarray(response.unknown.any(axis=-3))
     return Response(y, point, low, high, below, above, unknown, borrowed, partial, stuck=np.zeros_like(lost))
 
 

@@ -54,7 +54,10 @@ def adjust_pvalues(p: Any, method: str) -> np.ndarray:
     [0.03, 0.03, nan, 0.04]
     """
     one_of("method", method, METHODS, ALIASES)
-    p = np.asarray(p, dtype=np.float64)
+    try:
+        p = np.asarray(p, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise OptionError(f"`p` must hold numbers; got {p!r}.") from None
     if not p.ndim:
         raise OptionError("`p` must have at least one axis; got a single number.")
     with np.errstate(invalid="ignore"):

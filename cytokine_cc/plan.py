@@ -18,18 +18,11 @@ from .toml_files import parse_toml, read_toml
 from .wording import plan_text
 
 FAMILIES = ("visit", "all")
-_TEST_ALIASES = {
-    "t": "welch",
-    "t_test": "welch",
-    "ttest": "welch",
-    "wilcoxon": "mann_whitney",
-    "ranksum": "mann_whitney",
-    "mann-whitney": "mann_whitney",
-    "mannwhitneyu": "mann_whitney",
-    "wilcoxon_signed_rank": "signed_rank",
-    "paired": "paired_t",
-    "ttest_rel": "paired_t",
-}
+_TTEST, _RANKSUM = ("t", "t_test", "ttest"), ("wilcoxon", "ranksum", "rank_sum", "mann-whitney", "mannwhitneyu", "wilcox")
+_GROUP_ALIASES = (
+    dict.fromkeys(_TTEST, "welch") | dict.fromkeys(_RANKSUM, "mann_whitney") | {"paired": "paired_t", "ttest_rel": "paired_t"}
+)
+_PAIRED_ALIASES = dict.fromkeys((*_TTEST, "paired", "ttest_rel"), "paired_t") | dict.fromkeys(_RANKSUM, "signed_rank")
 _RULE_ALIASES = {
     "lod/2": "half",
     "l/2": "half",
@@ -109,20 +102,21 @@ class Question:
             raise OptionError("use Baseline, ChangeWithin or ChangeBetween.")
         if not callable(self.test):
             allowed = [name for name, entry in TESTS.items() if self.kind in entry.questions]
-            one_of(f"{self.kind}: test", self.test, allowed, _TEST_ALIASES)
+            one_of(f"{self.kind}: test", self.test, allowed, _PAIRED_ALIASES if self.kind == WITHIN else _GROUP_ALIASES)
         one_of("scale", self.scale, SCALES, _SCALE_ALIASES)
         one_of("adjust", self.adjust, METHODS, ALIASES)
         one_of("family", self.family, FAMILIES)
         one_of("alternative", self.alternative, ALTERNATIVES, _SIDE_ALIASES)
-        fraction("conf_level", self.conf_level)
         true_or_false("ignore_matching", self.ignore_matching)
-        whole_number("n_resamples", self.n_resamples, least=1)
-        if self.seed is not None:
-            whole_number("seed", self.seed, least=0)
+        numbers: dict[str, Any] = {"conf_level": fraction("conf_level", self.conf_level)}
+        numbers["n_resamples"] = whole_number("n_resamples", self.n_resamples, least=1)
+        numbers["seed"] = None if self.seed is None else whole_number("seed", self.seed, least=0)
+        for name, number in numbers.items():
+            object.__setattr__(self, name, number)
         covariates = (self.covariates,) if isinstance(self.covariates, str) else tuple(self.covariates)
         object.__setattr__(self, "covariates", covariates)
         if covariates:
-            raise OptionError(f"test {self.entry.name!r} takes no covariates; got {quoted(covariates)}. Leave `covariates` out.")
+            raise OptionError(f"test {self.entry.name!r} takes no covariates; got {quoted(covariates)}. Leave them out.")
         self._check_rule()
 
     def _check_rule(self) -> None:
@@ -266,7 +260,7 @@ class Plan:
                 raise OptionError(f"`{kind}` must be a {cls.__name__} or None; got {question!r}.")
         if not self.questions:
             raise OptionError("a plan needs at least one question: baseline, change_within or change_between.")
-        fraction("alpha", self.alpha)
+        object.__setattr__(self, "alpha", fraction("alpha", self.alpha))
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -235,7 +235,10 @@ class Results:
         Results
         """
         text = source.read() if hasattr(source, "read") else Path(source).read_text(encoding="utf-8")
-        cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+        try:
+            cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+        except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+            raise OptionError(f"this is no results table: {error}.") from None
         missing = [name for name in COLUMNS if name not in cells.columns]
         if missing or len(cells.columns) != len(COLUMNS):
             raise OptionError(f"this is no results table: columns {quoted(missing)} are missing or others are in excess.")

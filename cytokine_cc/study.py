@@ -160,11 +160,11 @@ class Study:
         """Chi-square p-value of plate by group at baseline; NaN where plates are not known or there is only one."""
         if not self.panel.has_plates:
             return float("nan")
-        first = self.sample_at[0]
-        plate, plates = coded(self.panel.samples["plate"].to_numpy(dtype=object)[first[first >= 0]])
+        first = self.sample_at[: len(self.baseline_visits)].max(axis=0)  # one sample a subject, whichever visit has it
+        plate, plates = coded(self.panel.samples["plate"].to_numpy(dtype=object)[first])
         if len(plates) < 2:
             return float("nan")
-        case = self.arrays.case[first >= 0]
+        case = self.arrays.case
         counts = np.stack([np.bincount(plate[case == role], minlength=len(plates)) for role in (True, False)]).astype(float)
         expected = counts.sum(axis=0) * counts.sum(axis=1, keepdims=True) / counts.sum()
         from scipy.special import chdtrc

@@ -53,23 +53,20 @@ def descriptives(study: Study, *, below_limit: str = "half") -> pd.DataFrame:
     arrays, sides = study.arrays, Sides(study.arrays)
     n = arrays.n_baseline
     places = [(study.baseline, slice(0, n)), *((label, slice(n + i, n + i + 1)) for i, label in enumerate(study.visits))]
+    units = study.panel.analytes["unit"].to_numpy(dtype=object)
     frames = []
     for v, (label, visits) in enumerate(places):
-        numbers, hopeless = _logs(arrays, visits, below_limit)
-        known = _quartile_response(arrays, visits, hopeless)
+        numbers, no_log = _logs(arrays, visits, below_limit)
+        known, no_average = _bounds(arrays, visits)
         counts = _state_counts(arrays, visits)
         for g, group in enumerate(("case", "control")):
-            columns = {
-                "analyte": study.analytes.to_numpy(dtype=object),
-                "unit": study.panel.analytes["unit"].to_numpy(dtype=object),
-                "visit": label,
-                "group": group,
-            }
+            columns = {"analyte": study.analytes.to_numpy(dtype=object), "unit": units, "visit": label, "group": group}
             columns |= {name: sides.take(flags, group).sum(axis=-1) for name, flags in counts.items()}
-            columns |= _shares(columns) | _spread(sides.take(numbers, group), study.panel.logged, hopeless)
+            unknown = np.asarray(sides.take(numbers.unknown, group).any(axis=-1))
+            columns |= _shares(columns) | _spread(sides.take(numbers.y, group), no_log | unknown)
             columns |= _quartiles(known, sides, group, study.panel.logged)
             columns["below_limit"] = below_limit
-            columns["note"] = _note(columns, hopeless)
+            columns["note"] = _note(columns, no_log, unknown, no_average)
             frames.append(pd.DataFrame(columns).assign(_order=2 * v + g))
     table = pd.concat(frames, ignore_index=True)
     place = {name: i for i, name in enumerate(study.analytes)}
@@ -77,28 +74,34 @@ def descriptives(study: Study, *, below_limit: str = "half") -> pd.DataFrame:
     return table.iloc[order].drop(columns="_order").reset_index(drop=True)
 
 
-def _logs(arrays: StudyArrays, visits: slice, rule: str) -> tuple[np.ndarray, np.ndarray]:
+def _logs(arrays: StudyArrays, visits: slice, rule: str) -> tuple[Response, np.ndarray]:
     """Natural logs by a rule, and the analytes that have none because a number is 0 or negative."""
     rows = slice(0, arrays.n_analytes)
-    hopeless = np.zeros(arrays.n_analytes, dtype=bool)
+    no_log = np.zeros(arrays.n_analytes, dtype=bool)
     try:
-        return respond(arrays, visits, rows, rule, "ln").y, hopeless
+        return respond(arrays, visits, rows, rule, "ln"), no_log
     except NonPositiveError as error:
-        hopeless[error.cells[:, -2]] = True
-    ones: dict[str, Any] = {
-        name: np.where(hopeless[:, None], 1.0, getattr(arrays, name))
-        for name in ("value", "lower", "upper", "fallback_lower", "fallback_upper")
-    }
-    return respond(replace(arrays, **ones), visits, rows, rule, "ln").y, hopeless
+        no_log[error.cells[:, -2]] = True
+    names = ("value", "lower", "upper", "fallback_lower", "fallback_upper")
+    ones: dict[str, Any] = {name: np.where(no_log[:, None], 1.0, getattr(arrays, name)) for name in names}
+    return respond(replace(arrays, **ones), visits, rows, rule, "ln"), no_log
 
 
-def _quartile_response(arrays: StudyArrays, visits: slice, hopeless: np.ndarray) -> Response:
-    """Values known by bounds, in the unit; of several visits the geometric mean where there is one."""
+def _bounds(arrays: StudyArrays, visits: slice) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """What each value is known to lie between, in the unit (or as a log, where the file holds logs).
+
+    Several visits are averaged geometrically; where a 0 forbids that, arithmetically, which the second array flags.
+    """
     scale = "raw" if arrays.logged is None else arrays.logged
-    if visits.stop - visits.start == 1 or arrays.logged is not None or hopeless.any():
-        return respond(arrays, visits, slice(0, arrays.n_analytes), "lowest_rank", scale)
-    response = respond(arrays, visits, slice(0, arrays.n_analytes), "lowest_rank", "ln")
-    return response._replace(low=np.exp(response.low), high=np.exp(response.high))
+    plain = respond(arrays, visits, slice(0, arrays.n_analytes), "lowest_rank", scale)
+    low, high, unknown = plain.low, plain.high, plain.unknown
+    no_average = np.zeros(arrays.n_analytes, dtype=bool)
+    if visits.stop - visits.start > 1 and arrays.logged is None:
+        logs, no_average = _logs(arrays, visits, "lowest_rank")
+        with np.errstate(over="ignore"):
+            low, high = (np.where(no_average[:, None], bound, np.exp(log)) for bound, log in ((low, logs.low), (high, logs.high)))
+    # Beyond a limit that nothing tells: anywhere.
+    return (np.where(unknown, -np.inf, low), np.where(unknown, np.inf, high)), no_average
 
 
 def _state_counts(arrays: StudyArrays, visits: slice) -> dict[str, np.ndarray]:
@@ -113,16 +116,14 @@ def _shares(columns: dict) -> dict[str, np.ndarray]:
         return {name: columns[f"n_{name}"] / columns["n"] for name in ("below", "above")}
 
 
-def _spread(logs: np.ndarray, logged: str | None, hopeless: np.ndarray) -> dict[str, np.ndarray]:
+def _spread(logs: np.ndarray, refused: np.ndarray) -> dict[str, np.ndarray]:
     m = moments(logs)
-    return {
-        "geo_mean": np.where(hopeless, np.nan, np.exp(m.mean)),
-        "geo_sd": np.where(hopeless, np.nan, np.exp(np.sqrt(m.var))),
-    }
+    spread = {"geo_mean": np.exp(m.mean), "geo_sd": np.exp(np.sqrt(m.var))}
+    return {name: np.where(refused, np.nan, value) for name, value in spread.items()}
 
 
-def _quartiles(response: Response, sides: Sides, group: str, logged: str | None) -> dict[str, np.ndarray]:
-    low, high = (np.sort(sides.take(bound, group), axis=-1) for bound in (response.low, response.high))
+def _quartiles(bounds: tuple[np.ndarray, np.ndarray], sides: Sides, group: str, logged: str | None) -> dict[str, np.ndarray]:
+    low, high = (np.sort(sides.take(bound, group), axis=-1) for bound in bounds)
     out = {}
     for name, share in QUARTILES.items():
         ends = [_quantile(bound, share) for bound in (low, high)]
@@ -141,13 +142,17 @@ def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
         return np.where(h == i, a, np.where(a == b, a, a + (h - i) * (b - a)))
 
 
-def _note(columns: dict, hopeless: np.ndarray) -> np.ndarray:
-    hidden = [np.isnan(columns[name]) & (columns["n"] > 0) for name in QUARTILES]
+def _note(columns: dict, no_log: np.ndarray, unknown: np.ndarray, no_average: np.ndarray) -> np.ndarray:
+    hidden = {name: np.isnan(columns[name]) & (columns["n"] > 0) for name in QUARTILES}
     notes = []
-    for i in range(len(hopeless)):
-        parts = [name for name, where in zip(QUARTILES, hidden, strict=True) if where[i]]
+    for i in range(len(no_log)):
+        parts = [name for name, where in hidden.items() if where[i]]
         texts = [f"{', '.join(parts)} among values beyond a limit"] if parts else []
-        if hopeless[i]:
+        if no_log[i]:
             texts.append("a value of 0 or less: no geometric mean")
+        if unknown[i]:
+            texts.append("values beyond a limit that is not known: no geometric mean")
+        if no_average[i]:
+            texts.append("a value of 0 or less: visits averaged arithmetically for the quartiles")
         notes.append("; ".join(texts))
     return np.array(notes, dtype=object)

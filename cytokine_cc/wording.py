@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .kernels.common import BASELINE, BETWEEN, WITHIN
+from .limits import beyond_limits
+from .panel import State
 from .versions import versions
 
 if TYPE_CHECKING:
@@ -55,22 +59,26 @@ def analysis_text(analysis: Analysis) -> str:
     """Describe what was done and on what."""
     plan, study, results = analysis.plan, analysis.study, analysis.results
     visits = {kind: _and(dict.fromkeys(answer.table["visit"])) for kind, answer in results.items()}
-    parts = [_study_text(study), _limits_text(study), *_questions_text(plan.questions, "were", visits)]
+    parts = [
+        _study_text(study),
+        _limits_text(study),
+        *_questions_text(plan.questions, "were", visits, sets=study.design.matching == "sets"),
+    ]
     parts += [text for kind, answer in results.items() for text in (_methods_text(kind, answer), _untested_text(kind, answer))]
-    parts.append(_borrowed_text(analysis))
+    parts.append(_borrowed_text(study))
     parts.append(f"Adjusted p-values of {plan.alpha:g} or less were called significant.")
     names = {"cytokine_cc": "cytokine_cc", "python": "Python", "numpy": "NumPy", "scipy": "SciPy"}
     software = ", ".join(f"{names[name]} {version}" for name, version in versions() if name in names)
     return " ".join(part for part in [*parts, f"Software: {software}."] if part)
 
 
-def _questions_text(questions: Iterable[Question], be: str, visits: Mapping[str, str]) -> list[str]:
+def _questions_text(questions: Iterable[Question], be: str, visits: Mapping[str, str], *, sets: bool = True) -> list[str]:
     """Say what each question does, and then once what they share."""
     questions = list(questions)
     parts = [_comparison(question, be, visits.get(question.kind, "")) for question in questions]
     for words in (_scale_words, _estimate_words, _rule_words, _correction_words):
         parts.append(_shared(questions, words, be))
-    ignored = [NAMES[question.kind] for question in questions if question.ignore_matching]
+    ignored = [NAMES[question.kind] for question in questions if question.ignore_matching and sets]
     if ignored:
         parts.append(f"Matched sets {be} ignored on purpose for {_and(ignored)}.")
     return [*parts, *(text for question in questions if (text := _unused(question, be)))]
@@ -152,20 +160,25 @@ def _study_text(study: Study) -> str:
     ]
     when = f" at {_and([*visits, *study.visits])}" if study.visits or len(study.baseline_visits) > 1 else ""
     gone = study.excluded["subject"].nunique()
-    left = f" {gone} subjects were left out: {_counted(study.excluded['reason'])}." if gone else ""
+    were = "subject was" if gone == 1 else "subjects were"
+    left = f" {gone} {were} left out: {_counted(study.excluded['reason'])}." if gone else ""
     labels = f"{study.n_case} cases ({design.group}: {design.case}) and {study.n_control} controls ({design.control})"
     groups = f"The study comprised {labels}{how}"
     return f"{groups}; {len(study.analytes)} analytes were measured{when}.{left}"
 
 
 def _limits_text(study: Study) -> str:
-    shares = study.panel.detection()
-    if not (shares["n_below"].any() or shares["n_above"].any()):
+    """Share beyond the limits among the values of the subjects and visits that take part."""
+    arrays = study.arrays
+    there = (arrays.state != State.MISSING).sum(axis=(0, 2))
+    below, above = (flags.sum(axis=(0, 2)) for flags in beyond_limits(arrays.value, arrays.state, arrays.lower, arrays.upper))
+    if not (below.any() or above.any()):
         return "No value lay beyond a limit of detection."
-    below = shares["below"]
-    text = f"{below.mean():.1%} of values lay below the limit of detection (by analyte {below.min():.0%} to {below.max():.0%})"
-    if shares["n_above"].any():
-        text += f" and {shares['above'].mean():.1%} above the upper limit"
+    shares = (below / np.maximum(there, 1))[there > 0]
+    text = f"{below.sum() / there.sum():.1%} of values lay below the limit of detection"
+    text += f" (by analyte {shares.min():.0%} to {shares.max():.0%})" if len(shares) > 1 else ""
+    if above.any():
+        text += f" and {above.sum() / there.sum():.1%} above the upper limit"
     return f"{text}."
 
 
@@ -189,13 +202,14 @@ def _untested_text(kind: str, results: Results) -> str:
     return f"For {NAMES[kind]}, {len(gone)} of {len(results)} comparisons could not be tested: {names}."
 
 
-def _borrowed_text(analysis: Analysis) -> str:
-    notes = [results.table["note"] for results in analysis.results.values()]
-    if any(note.str.contains("limit not stated").any() for note in notes):
-        return (
-            "Where a limit was not stated, the lowest measured value of the analyte (on the plate, where known) stood in for it."
-        )
-    return ""
+def _borrowed_text(study: Study) -> str:
+    arrays = study.arrays
+    sides = {"lowest": (State.BELOW, arrays.lower), "highest": (State.ABOVE, arrays.upper)}
+    borrowed = [side for side, (state, limit) in sides.items() if ((arrays.state == state) & np.isnan(limit)).any()]
+    if not borrowed:
+        return ""
+    value = f"the {_and(borrowed)} measured value of the analyte (on the plate, where known)"
+    return f"Where a limit was not stated, {value} stood in for it."
 
 
 def _counted(reasons: pd.Series) -> str:

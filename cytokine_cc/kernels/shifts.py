@@ -46,7 +46,7 @@ def group_shift(
     -------
     Shift
     """
-    x, x_low, x_high, y, y_low, y_high = (part.reshape(-1, part.shape[-1]) for part in bounds)
+    x, x_low, x_high, y, y_low, y_high = (part.reshape(n1.size, part.shape[-1]) for part in bounds)
     exact = x_low is x and y_low is y
     bounded = not exact and bool(_differ(x, x_low, x_high).any() or _differ(y, y_low, y_high).any())
 
@@ -76,7 +76,7 @@ def pair_shift(d: np.ndarray, n: np.ndarray, index: tuple[np.ndarray, np.ndarray
     Shift
     """
     i, j = np.triu_indices(d.shape[-1])
-    flat = d.reshape(-1, d.shape[-1])
+    flat = d.reshape(n.size, d.shape[-1])
 
     def averages(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         walsh = np.sort((flat[rows][:, i] + flat[rows][:, j]) / 2, axis=-1)
