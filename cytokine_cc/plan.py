@@ -125,9 +125,8 @@ class Question:
         one_of("below_limit", self.below_limit, RULES, _RULE_ALIASES)
         allowed = self.entry.rules_for(self.kind)
         if self.below_limit not in allowed:
-            raise OptionError(
-                f"{self.kind}: test {self.entry.name!r} cannot honour below_limit={self.below_limit!r}; it takes {quoted(allowed)}."
-            )
+            asked = f"below_limit={self.below_limit!r}"
+            raise OptionError(f"{self.kind}: test {self.entry.name!r} cannot honour {asked}; it takes {quoted(allowed)}.")
 
     @property
     def entry(self) -> Test:

@@ -226,7 +226,8 @@ def hedges_g(x: np.ndarray, y: np.ndarray, *, paired: bool) -> np.ndarray:
             spread = np.sqrt((a.ss + b.ss) / df)
         d = (a.mean - b.mean) / spread
         correction = np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2)
-    return np.where((df > 1) & np.isfinite(d), d * correction, np.nan)
+        g = d * correction
+    return np.where((df > 1) & np.isfinite(d), g, np.nan)
 
 
 def user_test(function: Callable[..., Any], question: str) -> Test:
