@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it equal to _PUBLIC
+    from .analysis import Analysis, analyze, change_between, change_within, compare_baseline
+    from .config import load_study
+    from .design import Design
+    from .errors import AnalysisWarning, CytokineError, OptionError, PanelError, StudyError
+    from .multiplicity import adjust_pvalues
+    from .panel import Panel, State
+    from .plan import Baseline, ChangeBetween, ChangeWithin, Plan
+    from .readers import read_panel
+    from .results import Results
+    from .study import Study
+    from .summaries import descriptives
 
 __version__ = "0.1.0"
 

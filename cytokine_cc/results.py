@@ -28,6 +28,7 @@ COLUMNS: dict[str, str] = {
     "conf_type": TEXT, "hedges_g": NUMBER, "statistic": NUMBER, "df": NUMBER, "p_value": NUMBER,
     "adjust": TEXT, "family": TEXT, "n_tests": COUNT, "p_adjusted": NUMBER, "note": TEXT,
 }  # fmt: skip
+_MOST_HTML = 500  # rows that a notebook shows
 _TEXT_TYPE = pd.Series([""], dtype=str).dtype  # object before pandas 3, str since
 _SHOWN = (
     "analyte",
@@ -91,7 +92,7 @@ class Results:
 
     def _repr_html_(self) -> str:
         """Show the table in a notebook, rounded; full precision stays in ``table``."""
-        rows = self.table[list(_SHOWN)]
+        rows = self.table[list(_SHOWN)].head(_MOST_HTML)
         head = "".join(f"<th>{name}</th>" for name in _SHOWN)
         body = "\n".join(
             "<tr>" + "".join(f"<td>{html.escape(_shown(value))}</td>" for value in row) + "</tr>"
@@ -99,9 +100,9 @@ class Results:
         )
         first = self.table.iloc[0] if len(self) else None
         how = f"{first['test']} on {first['scale']}, adjusted by {first['adjust']}; " if first is not None else ""
-        caption = html.escape(
-            f"{how}{len(self)} rows, {len(self.excluded)} cells left out. Rounded here; .table has full precision."
-        )
+        cut = f" (the first {_MOST_HTML} shown)" if len(self) > _MOST_HTML else ""
+        left_out = f"{len(self)} rows{cut}, {len(self.excluded)} cells left out"
+        caption = html.escape(f"{how}{left_out}. Rounded here; .table has full precision.")
         return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
 
     def significant(self, alpha: float = 0.05) -> Results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import shlex
@@ -31,13 +32,25 @@ def test_public_names_load_and_are_documented(name):
         assert "Examples" in public.__doc__
 
 
+def test_editors_see_the_same_names():
+    tree = ast.parse((ROOT / "cytokine_cc" / "__init__.py").read_text(encoding="utf-8"))
+    seen = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    }
+    assert seen == cc._PUBLIC
+
+
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         cc.nonsense  # noqa: B018
 
 
 def test_import_loads_nothing_heavy():
-    code = "import sys, cytokine_cc; print([m for m in ('numpy', 'pandas', 'scipy', 'matplotlib', 'statsmodels') if m in sys.modules])"
+    heavy = ("numpy", "pandas", "scipy", "matplotlib", "statsmodels")
+    code = f"import sys, cytokine_cc; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
 
