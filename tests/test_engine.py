@@ -109,7 +109,7 @@ def assert_equal(got, want, index=()) -> None:
 
 
 @pytest.mark.parametrize(
-    ("by_replicate", "n_baseline", "lead"), [(True, 1, (3,)), (True, 2, (2, 2)), (False, 1, (2, 2)), (False, 2, (3,))]
+    ("by_replicate", "n_baseline", "lead"), [(True, 1, (3,)), (True, 2, (2, 2)), (False, 1, (2,)), (False, 2, (3,))]
 )
 @pytest.mark.parametrize("sets", [False, True])
 @pytest.mark.parametrize("kind", KINDS_OF_DATA)
@@ -146,8 +146,8 @@ def test_a_clean_replicate_is_untouched_by_its_company(kind):
 
 @pytest.mark.parametrize("kind", KINDS_OF_DATA)
 def test_memory_layout_does_not_matter(kind):
-    asked = questions(False, 2)
-    plain = make(4, (2,), kind=kind)
+    asked = questions(False, 1)
+    plain = make(4, (2,), later=1, kind=kind)
     cells = ("value", "state", "lower", "upper", "fallback_lower", "fallback_upper")
     turned = replace(plain, **{n: np.asfortranarray(getattr(plain, n)) for n in cells})
     strided = replace(plain, **{n: np.repeat(getattr(plain, n), 2, axis=-1)[..., ::2] for n in cells})
@@ -168,7 +168,7 @@ def test_an_analyte_does_not_mind_its_company(kind, sets):
     arrays = make(5, analytes=7, later=1, kind=kind, sets=sets, by_replicate=False)
     whole = run(asked, arrays, detail=True)
     cells = ("value", "state", "lower", "upper", "fallback_lower", "fallback_upper")
-    for rows in ([3], [6, 0, 3], [5, 4, 3, 2, 1, 0, 6], [2, 2, 2]):
+    for rows in ([3], [5, 4, 3, 2, 1, 0, 6]):
         few = run(asked, replace(arrays, **{n: getattr(arrays, n)[:, rows] for n in cells}), detail=True)
         for ours, theirs in zip(few, whole, strict=True):
             for got, want in zip(ours, theirs, strict=True):

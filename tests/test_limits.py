@@ -511,9 +511,6 @@ def test_below_at_one_visit_and_above_at_another_enters_by_its_substitutes():
     )
 
 
-@pytest.mark.xfail(
-    strict=True, reason="counted in n_case and in the mean although it does not enter; the note calls known limits unknown"
-)
 def test_below_at_one_visit_and_above_at_another_has_no_rank():
     results = cc.compare_baseline(below_and_above(), test="mann_whitney")
     got = row(results)
