@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .design import Design
-from .errors import AnalysisWarning, OptionError, PanelError, did_you_mean, known_keys, quoted
+from .errors import AnalysisWarning, OptionError, did_you_mean, known_keys, quoted
 from .kernels.common import BASELINE, QUESTIONS
 from .panel import Panel
 from .plan import Plan
@@ -156,10 +156,7 @@ def _join_subjects(name: str, folder: Path, table: Mapping[str, Any], panel: Pan
     frame = opened.frame.set_axis(opened.rows, axis=0)
     frame = frame.assign(**{column: typed(frame[column]) for column in frame.columns})
     try:
-        return panel.join(frame, on=table["on"])
-    except PanelError as error:
-        failures = error.failures.assign(file=opened.name).to_dict("records")
-        raise PanelError(str(error).replace("second table", opened.name, 1), failures) from None
+        return panel.join(frame, on=table["on"], name=opened.name)
     except OptionError as error:
         raise OptionError(f"{name}: [subjects]: {error}") from None
 

@@ -93,8 +93,10 @@ class Faults:
         kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for row in self.rows:
             kinds.setdefault((row["problem"], row["remedy"]), []).append(row)
-        parts = [_kind_text(problem, remedy, rows) for (problem, remedy), rows in list(kinds.items())[:_KINDS]]
-        heading = f"{self.file}: " if self.file else ""
+        files = {row["file"] for row in self.rows}
+        file = files.pop() if len(files) == 1 else self.file
+        parts = [_kind_text(problem, remedy, rows, file) for (problem, remedy), rows in list(kinds.items())[:_KINDS]]
+        heading = f"{file}: " if file else ""
         if len(parts) == 1:
             return heading + parts[0]
         if len(kinds) > _KINDS:
@@ -102,23 +104,23 @@ class Faults:
         return f"{heading}{len(self.rows):,} faults\n" + "\n".join(f"  - {part}" for part in parts)
 
 
-def _kind_text(problem: str, remedy: str, rows: list[dict[str, Any]]) -> str:
+def _kind_text(problem: str, remedy: str, rows: list[dict[str, Any]], file: str) -> str:
     if len(rows) > 1:
         problem = f"{problem} ({len(rows):,} times)"
         columns = {row.get("column", "") for row in rows}
         if len(columns) == 1 and not _stands(column := columns.pop(), problem):
             problem = f"{problem} in column {column!r}"
-    places = [text for row in rows[:_SHOWN] if (text := _place_text({**row, "problem": problem}))]
+    places = [text for row in rows[:_SHOWN] if (text := _place_text({**row, "problem": problem}, file))]
     more = f"; and {len(rows) - _SHOWN:,} more{SEE_ALL}" if places and len(rows) > _SHOWN else ""
     text = f"{problem}: {'; '.join(places)}{more}" if places else problem
     return f"{text}. {remedy}".rstrip()
 
 
-def _place_text(row: Mapping[str, Any]) -> str:
+def _place_text(row: Mapping[str, Any], file: str) -> str:
     """Name the place of a fault, but nothing that the problem names already."""
     names = [(name, row.get(name, "")) for name in (*_PLACES, "found")]
     texts = [f"{name} {value if name == 'row' else _shown(value)}" for name, value in names if not _stands(value, row["problem"])]
-    return ", ".join(texts)
+    return ", ".join([*([row["file"]] if row["file"] != file else []), *texts])
 
 
 def _stands(value: Any, problem: str) -> bool:

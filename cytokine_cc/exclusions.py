@@ -149,6 +149,7 @@ def explain_nonpositive(study: Study, error: NonPositiveError) -> NoReturn:
             subject=study.subjects.index[s],
             visit=visits[v],
             analyte=study.analytes[a],
+            **study.panel.origin(int(study.sample_at[v, s]), analyte=a),
             found=f"{value:g}"
             if value == value
             else f"a limit of {np.fmin(arrays.lower[v, a, s], arrays.fallback_lower[v, a, s]):g}",

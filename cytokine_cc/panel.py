@@ -73,6 +73,10 @@ class Panel:
         File name and sha256, or how the panel was made.
     varies : mapping
         Columns of the file that were not taken because they vary within a sample -> the first places where they do.
+    rows : tuple or None
+        What each row of the source is called, and the position of each cell's row (analytes or 1, samples); for messages.
+    joined : mapping
+        Columns that came from a second table -> its name and the row of each sample.
     """
 
     values: pd.DataFrame
@@ -87,6 +91,8 @@ class Panel:
     has_plates: bool = False
     source: str = ""
     varies: Mapping[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
+    rows: tuple[Any, np.ndarray] | None = None
+    joined: Mapping[str, tuple[str, np.ndarray]] = field(default_factory=dict)
 
     @classmethod
     def from_arrays(
@@ -109,7 +115,7 @@ class Panel:
         samples, analytes : DataFrame
             As the attributes.
         **facts
-            logged, has_plates, source, varies.
+            logged, has_plates, source, varies, rows, joined.
 
         Returns
         -------
@@ -206,9 +212,38 @@ class Panel:
             analytes=self.analytes.iloc[columns],
             fallback_limit=self.fallback_limit.iloc[:, columns],
             fallback_upper_limit=self.fallback_upper_limit.iloc[:, columns],
+            rows=None if self.rows is None else (self.rows[0], _take_rows(self.rows[1], columns, rows)),
+            joined={name: (file, of[rows]) for name, (file, of) in self.joined.items()},
         )
 
-    def join(self, frame: pd.DataFrame, on: str | Sequence[str]) -> Panel:
+    def origin(self, sample: int, *, column: str | None = None, analyte: int | None = None) -> dict[str, Any]:
+        """Say where something stands in the user's files, for a message.
+
+        Parameters
+        ----------
+        sample : int
+            Position in ``samples``.
+        column : str, optional
+            A sample column.
+        analyte : int, optional
+            Position in ``analytes``: the cell.
+
+        Returns
+        -------
+        dict
+            ``row`` and, where it is a second table, ``file``; empty where not known.
+        """
+        if column is not None and column in self.joined:
+            file, of = self.joined[column]
+            return {"file": file, "row": of[sample]}
+        if self.rows is None:
+            return {}
+        names, positions = self.rows
+        own = positions[:, sample] if analyte is None else positions[[analyte if len(positions) > 1 else 0], sample]
+        own = own[own >= 0]
+        return {"row": names[own.min()]} if len(own) else {}
+
+    def join(self, frame: pd.DataFrame, on: str | Sequence[str], *, name: str = "the second table") -> Panel:
         """Add the columns of a second table, such as clinical data, to the samples.
 
         Parameters
@@ -217,6 +252,8 @@ class Panel:
             One row a subject, or one a subject and visit.
         on : str or pair of str
             Its key column, matched to ``subject``; or two, matched to ``subject`` and ``visit``.
+        name : str
+            What to call it in messages.
 
         Returns
         -------
@@ -238,20 +275,20 @@ class Panel:
             raise OptionError(f"`on` must be one column (the subject) or a pair (subject, visit); got {on!r}.")
         if not isinstance(frame, pd.DataFrame):
             raise OptionError(f"join() takes a DataFrame; got {type(frame).__name__}.")
-        faults = Faults(PanelError, "second table")
+        faults = Faults(PanelError, name)
         for key in keys:
             if key not in frame.columns:
                 problem = f"no column {key!r} (named as `on`); the columns are {quoted(frame.columns, limit=30)}"
                 remedy = f"Name the key column with `on`.{did_you_mean(key, map(str, frame.columns))}"
                 faults.add(problem, column=key, remedy=remedy)
-        for name in frame.columns[frame.columns.duplicated()].unique():
-            faults.add("two columns have this name", column=name, remedy="Rename one of them.")
+        for column in frame.columns[frame.columns.duplicated()].unique():
+            faults.add("two columns have this name", column=column, remedy="Rename one of them.")
         faults.raise_if_any()
-        names = [name for name in frame.columns if name not in keys]
-        for name in names:
-            if name in self.samples.columns:
+        names = [column for column in frame.columns if column not in keys]
+        for column in names:
+            if column in self.samples.columns:
                 remedy = "Rename or leave out one of the two."
-                faults.add("the samples have a column of this name already", column=name, remedy=remedy)
+                faults.add("the samples have a column of this name already", column=column, remedy=remedy)
         key_index = pd.MultiIndex.from_arrays([as_labels(frame[key]) for key in keys])
         roles = ROLES[: len(keys)]
         wanted = pd.MultiIndex.from_arrays([as_labels(self.samples[role]) for role in roles])
@@ -270,9 +307,11 @@ class Panel:
         extra = key_index.difference(wanted, sort=False)
         if len(extra):
             shown = quoted([" at visit ".join(key_value) for key_value in extra], limit=6)
-            warnings.warn(f"{len(extra)} rows of the second table belong to no sample: {shown}.", AnalysisWarning, stacklevel=2)
+            warnings.warn(f"{len(extra)} rows of {name} belong to no sample: {shown}.", AnalysisWarning, stacklevel=2)
         added = frame[names].iloc[at].set_axis(self.samples.index, axis=0)
-        return replace(self, samples=pd.concat([self.samples, added], axis=1))
+        rows = frame.index.to_numpy()[at]
+        joined = {**self.joined, **dict.fromkeys(names, (name, rows))}
+        return replace(self, samples=pd.concat([self.samples, added], axis=1), joined=joined)
 
     def to_long(self) -> pd.DataFrame:
         """Write the panel as a long table, one row a sample and analyte, from which it can be read again.
@@ -351,6 +390,10 @@ def _take(frame: pd.DataFrame, columns: np.ndarray, rows: np.ndarray) -> np.ndar
     if is_blank(array):
         return np.broadcast_to(array[:1, :1], (len(columns), len(rows)))
     return array[np.ix_(columns, rows)]
+
+
+def _take_rows(positions: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return positions[:, rows] if len(positions) == 1 else positions[np.ix_(columns, rows)]
 
 
 def _fallback(value: np.ndarray, state: np.ndarray, plate: np.ndarray, columns: pd.Index) -> tuple[pd.DataFrame, pd.DataFrame]:

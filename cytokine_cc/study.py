@@ -240,11 +240,14 @@ def _by_subject(panel: Panel, design: Design, faults: Faults) -> tuple[dict[str,
         if labels and label not in present:
             problem = f"nobody is in group {label!r} (named as {role}); the groups are {quoted(sorted(present))}"
             faults.add(problem, column=design.group, remedy=f"Correct `{role}` or `group`.{did_you_mean(label, present)}")
+    first = {subject: position for position, subject in reversed(list(enumerate(subjects)))}
     for subject, label in labels.items():
-        where = {"subject": subject, "column": design.group, "found": label}
+        if label in names:
+            continue
+        where = {"subject": subject, "column": design.group, "found": label, **panel.origin(first[subject], column=design.group)}
         if not label:
             faults.add("the group of a subject is not given", **where, remedy="Fill it in, or leave the subject out.")
-        elif label not in names:
+        else:
             problem = f"unknown group label {label!r}; expected {design.case!r} (case) or {design.control!r} (control)"
             remedy = f"Correct the label, or leave these subjects out.{did_you_mean(label, names)}"
             faults.add(problem, **where, remedy=remedy)
@@ -258,18 +261,19 @@ def _one_each(
         return {}
     found: dict[str, str] = {}
     clashes: dict[str, set[str]] = {}
+    places: dict[str, int] = {}
     own = (design.case, design.control)
-    for subject, text in zip(subjects, as_labels(panel.samples[column]), strict=True):
+    for position, (subject, text) in enumerate(zip(subjects, as_labels(panel.samples[column]), strict=True)):
         label = "" if text in NOT_GIVEN and text not in own else text
         first = found.setdefault(subject, label)
         if label != first:
             clashes.setdefault(subject, {first}).add(label)
+            places.setdefault(subject, position)
     for subject, several in clashes.items():
         problem = f"a subject is in more than one {role.replace('_', ' ')}"
         labels = " and ".join(sorted(label or "a blank" for label in several))
-        faults.add(
-            problem, subject=subject, column=column, found=labels, remedy="Correct the file: it must be one at all visits."
-        )
+        where = {"subject": subject, "column": column, "found": labels, **panel.origin(places[subject], column=column)}
+        faults.add(problem, **where, remedy="Correct the file: it must be one at all visits.")
     return found
 
 

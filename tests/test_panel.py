@@ -165,7 +165,7 @@ def test_join_lists_every_mismatch_at_once(panel):
     with pytest.raises(cc.PanelError) as caught:
         panel.join(frame, on="Patient")
     assert str(caught.value) == (
-        "second table: 5 faults\n"
+        "the second table: 5 faults\n"
         "  - the samples have a column of this name already: column 'sex'. Rename or leave out one of the two.\n"
         "  - the key is blank: row 2, column 'Patient'. Fill in the cell or delete the row.\n"
         "  - the key occurs more than once: row 1, subject '1'. Keep one row for each.\n"

@@ -251,13 +251,13 @@ def test_every_fault_is_in_one_error():
         "Correct `baseline`. Did you mean 'pre'?\n"
         "  - no visit 'pst' (named as visits); the visits are 'pre', 'post', 'late', 'extra'. "
         "Correct `visits`. Did you mean 'post'?\n"
-        "  - a subject is in more than one group: column 'arm', subject 'p1', found 'ill and well'. "
+        "  - a subject is in more than one group: row 6, column 'arm', subject 'p1', found 'ill and well'. "
         "Correct the file: it must be one at all visits.\n"
-        "  - a subject is in more than one matched set: column 'pair', subject 'p1', found 's1 and s2'. "
+        "  - a subject is in more than one matched set: row 6, column 'pair', subject 'p1', found 's1 and s2'. "
         "Correct the file: it must be one at all visits.\n"
-        "  - unknown group label 'Ill'; expected 'ill' (case) or 'well' (control): column 'arm', subject 'p3'. "
+        "  - unknown group label 'Ill'; expected 'ill' (case) or 'well' (control): row 7, column 'arm', subject 'p3'. "
         "Correct the label, or leave these subjects out. Did you mean 'ill'?\n"
-        "  - the group of a subject is not given: column 'arm', subject 'p4'. Fill it in, or leave the subject out."
+        "  - the group of a subject is not given: row 8, column 'arm', subject 'p4'. Fill it in, or leave the subject out."
     )
 
 
@@ -268,8 +268,8 @@ def test_every_fault_is_in_one_error():
         (GOOD, {"group": "Arm"}, "no sample column 'Arm' (named as group)"),
         (GOOD, {"case": "sick"}, "nobody is in group 'sick' (named as case); the groups are 'ill', 'well': column 'arm'. Correct `case`"),
         (GOOD, {"control": "Well"}, "nobody is in group 'Well' (named as control); the groups are 'ill', 'well'"),
-        ([*GOOD, ("p3", "pre", "NA", "")], {}, "the group of a subject is not given: column 'arm', subject 'p3'"),
-        ([*GOOD, ("p2", "post", None, "s2")], {}, "more than one group: column 'arm', subject 'p2', found 'a blank and ill'"),
+        ([*GOOD, ("p3", "pre", "NA", "")], {}, "the group of a subject is not given: row 6, column 'arm', subject 'p3'"),
+        ([*GOOD, ("p2", "post", None, "s2")], {}, "more than one group: row 6, column 'arm', subject 'p2', found 'a blank and ill'"),
         (
             [("p1", 6, "ill", ""), ("c1", 6, "well", "")],
             {"baseline": None, "visits": [6]},

@@ -130,12 +130,15 @@ def to_panel(wells: Wells, units: pd.DataFrame, faults: Faults, **facts: Any) ->
     """Average technical replicates where there are any, and build the panel."""
     n = len(wells.samples)
     cells: tuple[np.ndarray, ...] = wells.number, wells.state, wells.lower, wells.upper
+    row = wells.row
     if len(wells.sample) == n and (wells.sample == np.arange(n)).all():
         faults.raise_if_any()
     else:
         cells = _average(wells, n, faults, log=facts.get("logged") is None)
+        row = row[:, np.unique(wells.sample, return_index=True)[1]]  # the first well of each sample
         faults.raise_if_any()
-    return Panel.from_arrays(*cells, samples=wells.samples, analytes=units, varies=wells.varies, **facts)
+    rows = wells.row_names, row
+    return Panel.from_arrays(*cells, samples=wells.samples, analytes=units, varies=wells.varies, rows=rows, **facts)
 
 
 def _average(wells: Wells, n: int, faults: Faults, *, log: bool) -> tuple[np.ndarray, ...]:
