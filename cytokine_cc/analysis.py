@@ -192,6 +192,10 @@ def analyze(study: Study, plan: Plan | None = None) -> Analysis:
         raise OptionError(
             f"analyze() takes a Study; got {type(study).__name__}. Make one with Study(panel, design) or load_study()."
         )
+    if plan is not None and not isinstance(plan, Plan):
+        raise OptionError(
+            f"`plan` must be a Plan; got {type(plan).__name__}. Put questions into one: Plan(baseline=Baseline(...))."
+        )
     if plan is None or plan == Plan():
         plan = Plan() if study.visits else Plan(change_within=None, change_between=None)
     answers = dict(zip([question.kind for question in plan.questions], _answers(study, plan.questions), strict=True))

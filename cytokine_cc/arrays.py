@@ -115,7 +115,9 @@ class Note(enum.IntFlag):
     TIED_LOWEST = enum.auto()
     TIED_HIGHEST = enum.auto()
     SHIFT_OPEN = enum.auto()
-    BORROWED_LIMIT = enum.auto()
+    LIMITS_DIFFER = enum.auto()
+    BORROWED_LOWER = enum.auto()
+    BORROWED_UPPER = enum.auto()
     LEVEL_NOT_REACHED = enum.auto()
     PART_BASELINE = enum.auto()
 
@@ -134,9 +136,10 @@ NOTE_TEXTS = {
     Note.FAILED: "not tested: the test returned no p-value",
     Note.TIED_LOWEST: "values below the highest limit are tied lowest, which cost {n} numbers",
     Note.TIED_HIGHEST: "values above the lowest upper limit are tied highest, which cost {n} numbers",
-    Note.SHIFT_OPEN: "values beyond a limit enter the shift at their limit, which draws it toward no difference "
-    "(its interval allows for any value there)",
-    Note.BORROWED_LIMIT: "limit not stated for {n} values: the lowest measured value stands in (the highest, for values above)",
+    Note.SHIFT_OPEN: "values beyond a limit enter the shift at their limit; its interval allows for any value there",
+    Note.LIMITS_DIFFER: "{n} values below limits that differ are replaced, by values that differ likewise",
+    Note.BORROWED_LOWER: "limit not stated for {n} values below it: the lowest measured value stands in",
+    Note.BORROWED_UPPER: "limit not stated for {n} values above it: the highest measured value stands in",
     Note.LEVEL_NOT_REACHED: "too few values for an interval of this level: the widest is given",
     Note.PART_BASELINE: "the baseline rests on a part of its visits in {n} subjects",
 }

@@ -45,7 +45,7 @@ def _analyze(study: str, out: str | None) -> None:
         raise OptionError("--out must name a folder.")
     read = read_study_file(find_study(study))
     analysis = run_plan(read.study, read.plan)
-    written = write_tables(analysis, out, read.inputs) if out is not None else []
+    written = write_tables(analysis, out, read.inputs, read.content) if out is not None else []
     click.echo(summary_text(analysis))
     if written:
         click.echo(f"Written to {out}: {', '.join(path.name for path in written)}")

@@ -27,11 +27,12 @@ _SUBJECT_KEYS = ("file", "on", "sep", "decimal", "sheet")
 
 @dataclass(frozen=True, eq=False)
 class StudyFile:
-    """A study file, read: the study, its plan, and the files that it came from with their sha256."""
+    """A study file, read: the study, its plan, the files that it came from with their sha256, and its content."""
 
     study: Study
     plan: Plan
     inputs: tuple[tuple[str, str], ...]
+    content: Mapping[str, Any]
 
 
 def load_study(name_or_path: Any) -> Study:
@@ -112,7 +113,7 @@ def read_study_file(path: Any) -> StudyFile:
     asked = QUESTIONS if study.visits else (BASELINE,)
     plan = Plan.from_table(content.get("plan", {}), name, asked)
     inputs = tuple((_relative(item, path.parent), hashlib.sha256(item.read_bytes()).hexdigest()) for item in files)
-    return StudyFile(study, plan, inputs)
+    return StudyFile(study, plan, inputs, content)
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -12,7 +12,7 @@ from .arrays import Note, Response, StudyArrays
 from .errors import NonPositiveError, OptionError, did_you_mean, quoted
 from .kernels import TESTS, Statistics, hedges_g, moments
 from .kernels.common import BASELINE, WITHIN
-from .limits import respond, tie_beyond
+from .limits import SUBSTITUTES, respond, tie_beyond
 from .multiplicity import adjust_pvalues
 from .plan import Question
 
@@ -254,7 +254,8 @@ def _contrast(
         if entry.bounded and np.isinf(values.y).any():
             options["bounds"] = (*x[1:4], *y[1:4])  # point, low, high
         statistics = entry.function(x.y, y.y, **options)
-    statistics = _block_rows(statistics, taken, counts, paired=visit is not None)
+    replaced = question.rule in SUBSTITUTES and responses.arrays.n_baseline == 1
+    statistics = _block_rows(statistics, taken, counts, paired=visit is not None, replaced=replaced)
     contrast = Contrast(visit, group, statistics, counts=counts)
     if detail:
         contrast.summary = _summary(taken)
@@ -281,7 +282,7 @@ def _tie(values: Response, counts: dict[Note, np.ndarray]) -> Response:
 
 
 def _block_rows(
-    statistics: Statistics, taken: dict[str, Response], counts: dict[Note, np.ndarray], *, paired: bool
+    statistics: Statistics, taken: dict[str, Response], counts: dict[Note, np.ndarray], *, paired: bool, replaced: bool
 ) -> Statistics:
     """Refuse rows that cannot be tested, whatever the test made of them, and flag what the reader must know."""
     n = {name: (~np.isnan(part.y)).sum(axis=-1) for name, part in taken.items()}
@@ -304,8 +305,11 @@ def _block_rows(
     block |= np.where(unknown > 0, int(Note.NO_LIMIT), 0)
 
     flags = np.zeros_like(block)
-    for flag, what in ((Note.BORROWED_LIMIT, "borrowed"), (Note.PART_BASELINE, "partial")):
-        counts[flag] = tally(what)
+    counts[Note.PART_BASELINE] = tally("partial")
+    for flag, what in ((Note.BORROWED_LOWER, "below"), (Note.BORROWED_UPPER, "above")):
+        counts[flag] = np.sum([(part.borrowed & getattr(part, what)).sum(axis=-1) for part in taken.values()], axis=0)
+    counts[Note.LIMITS_DIFFER] = _uneven(taken, paired) if replaced else np.zeros_like(block)
+    for flag in (Note.PART_BASELINE, Note.BORROWED_LOWER, Note.BORROWED_UPPER, Note.LIMITS_DIFFER):
         flags |= np.where(counts[flag] > 0, int(flag), 0)
     for flag in (Note.TIED_LOWEST, Note.TIED_HIGHEST):
         if flag in counts:
@@ -314,6 +318,18 @@ def _block_rows(
     note = np.where(blocked, block, statistics.note) | flags
     numbers = {name: np.where(blocked, np.nan, getattr(statistics, name)) for name in Statistics._fields[:7]}
     return Statistics(**numbers, method=np.where(blocked, -1, statistics.method).astype(np.int8), note=note)
+
+
+def _uneven(taken: dict[str, Response], paired: bool) -> np.ndarray:
+    """Count the replaced values of a row whose limits are not all one; of changes, those between two that differ."""
+    y, below, stuck = (
+        np.concatenate([getattr(part, name) for part in taken.values()], axis=-1) for name in ("point", "below", "stuck")
+    )
+    if paired:
+        return (stuck & (np.abs(y) > 1e-12)).sum(axis=-1)
+    low = np.min(y, axis=-1, initial=np.inf, where=below)
+    high = np.max(y, axis=-1, initial=-np.inf, where=below)
+    return np.where(high - low > 1e-12, below.sum(axis=-1), 0)
 
 
 def _summary(taken: dict[str, Response]) -> dict[str, np.ndarray]:

@@ -150,10 +150,14 @@ def explain_nonpositive(study: Study, error: NonPositiveError) -> NoReturn:
             visit=visits[v],
             analyte=study.analytes[a],
             **study.panel.origin(int(study.sample_at[v, s]), analyte=a),
-            found=f"{value:g}"
-            if value == value
-            else f"a limit of {np.fmin(arrays.lower[v, a, s], arrays.fallback_lower[v, a, s]):g}",
+            found=f"{value:g}" if value == value else _limit_text(arrays.lower[v, a, s], arrays.fallback_lower[v, a, s]),
             remedy="If they mean 'not detected', say so when reading: codes={'0': 'below'}; or use scale='raw'.",
         )
     faults.raise_if_any()
     raise error
+
+
+def _limit_text(stated: float, borrowed: float) -> str:
+    if np.isnan(stated):
+        return f"{borrowed:g}, the lowest measured value, for a limit that is not stated"
+    return f"a limit of {stated:g}"

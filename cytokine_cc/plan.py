@@ -122,7 +122,8 @@ class Question:
     def _check_rule(self) -> None:
         if self.below_limit is None:
             return
-        one_of("below_limit", self.below_limit, RULES, _RULE_ALIASES)
+        offered = [rule for rule in RULES if any(rule in test.rules for test in TESTS.values())]
+        one_of("below_limit", self.below_limit, RULES if self.below_limit in RULES else offered, _RULE_ALIASES)
         allowed = self.entry.rules_for(self.kind)
         if self.below_limit not in allowed:
             asked = f"below_limit={self.below_limit!r}"

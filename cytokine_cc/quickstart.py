@@ -62,11 +62,12 @@ baseline = "baseline"
 matched_on = ["Prior chemotherapy"]
 
 # [plan] is left out: Welch's t test on log2 values, L/2 below the limit, Benjamini-Hochberg.
-# To choose otherwise:
+# To choose otherwise (once a question is named, those that are not named are not asked):
 #   [plan]
 #   adjust = "holm"
 #   [plan.baseline]
 #   test = "mann_whitney"
+#   [plan.change_between]
 """
 
 

@@ -59,7 +59,10 @@ class Results:
         - n_case, n_control: values that entered; n_below_*, n_above_*: of these, beyond a limit (of changes: at either visit)
         - mean_*, sd_*: of the values (or changes) as they entered, geometric on log scales
         - estimand, estimate, std_error (analysis scale), conf_low, conf_high, conf_level, conf_type. On log scales ratios
-        - hedges_g, statistic, df, p_value
+        - hedges_g: standardised difference with Hedges' correction. Of two groups (also in matched sets, whose pairing it
+          ignores) the difference of means by the pooled SD; of changes in two groups likewise, by the SD of the changes; within a
+          group the mean change by the average SD of the two visits
+        - statistic, df, p_value
         - adjust, family, n_tests (tests with a p-value in the family), p_adjusted
         - note: what the reader must know of this row; says why where p_value is NaN
 
@@ -220,7 +223,10 @@ class Results:
         text = self.table.to_csv(index=False, lineterminator="\n")
         if path is None:
             return text
-        Path(path).write_text(text, encoding="utf-8")
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OptionError(f"{path}: cannot be written ({error.strerror or error}).") from None
         return None
 
     @classmethod

@@ -13,7 +13,7 @@ from .engine import Sides
 from .errors import NonPositiveError, one_of
 from .kernels import moments
 from .kernels.common import NUMBER_RULES
-from .limits import back_transform, respond
+from .limits import back_transform, beyond_limits, respond
 from .panel import State
 from .study import Study
 
@@ -32,10 +32,11 @@ def descriptives(study: Study, *, below_limit: str = "half") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an analyte, visit and group ("case", "control"), with: unit; n (samples with a value, beyond a limit or
-        not); n_missing; n_below, n_above and the shares below, above of n; geo_mean, geo_sd (NaN where a value is 0 or
-        negative); median, q1, q3 (R's type 7; NaN where the quartile lies among values beyond a limit); below_limit; note.
-        A baseline of several visits is averaged on the log scale.
+        One row an analyte, visit and group ("case", "control"), with: unit; n (samples with a value, beyond a limit or not);
+        n_missing; n_below, n_above (numbers outside known limits included) and the shares below, above of n; geo_mean, geo_sd
+        (NaN where a value is 0 or negative, or beyond a limit that is not known); median, q1, q3 (R's type 7; NaN where the
+        quartile lies among values beyond a limit); below_limit; note. A baseline of several visits is averaged on the log
+        scale.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def descriptives(study: Study, *, below_limit: str = "half") -> pd.DataFrame:
     >>> import cytokine_cc as cc
     >>> table = cc.descriptives(cc.load_study("quickstart"))
     >>> table.loc[table["analyte"] == "IL-4", ["visit", "group", "n", "n_below"]].head(2).values.tolist()
-    [['baseline', 'case', 30, 14], ['baseline', 'control', 22, 6]]
+    [['baseline', 'case', 30, 16], ['baseline', 'control', 22, 7]]
     """
     one_of("below_limit", below_limit, NUMBER_RULES)
     arrays, sides = study.arrays, Sides(study.arrays)
@@ -107,7 +108,8 @@ def _bounds(arrays: StudyArrays, visits: slice) -> tuple[tuple[np.ndarray, np.nd
 def _state_counts(arrays: StudyArrays, visits: slice) -> dict[str, np.ndarray]:
     state = arrays.state[..., visits, :, :]
     missing = (state == State.MISSING).all(axis=-3)
-    below, above = ((state == kind).any(axis=-3) for kind in (State.BELOW, State.ABOVE))
+    cells = (array[..., visits, :, :] for array in (arrays.value, arrays.state, arrays.lower, arrays.upper))
+    below, above = (flags.any(axis=-3) for flags in beyond_limits(*cells))
     return {"n": ~missing, "n_missing": missing, "n_below": below, "n_above": above}
 
 

@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 CORRECTIONS = {
     "none": "p-values {be_not} adjusted for multiple testing",
     "bonferroni": "p-values {be} adjusted by Bonferroni's method (family-wise error rate)",
-    "holm": "p-values {be} adjusted by Holm's method (family-wise error rate)",
-    "hochberg": "p-values {be} adjusted by Hochberg's method (family-wise error rate, under positive dependence)",
-    "hommel": "p-values {be} adjusted by Hommel's method (family-wise error rate, under positive dependence)",
-    "BH": "p-values {be} adjusted by the method of Benjamini and Hochberg (false discovery rate, under positive dependence)",
-    "BY": "p-values {be} adjusted by the method of Benjamini and Yekutieli (false discovery rate, under any dependence)",
+    "holm": "p-values {be} adjusted by Holm's method (1979; family-wise error rate)",
+    "hochberg": "p-values {be} adjusted by Hochberg's method (1988; family-wise error rate, under positive dependence)",
+    "hommel": "p-values {be} adjusted by Hommel's method (1988; family-wise error rate, under positive dependence)",
+    "BH": "p-values {be} adjusted by the method of Benjamini and Hochberg (1995; false discovery rate under positive dependence)",
+    "BY": "p-values {be} adjusted by the method of Benjamini and Yekutieli (2001; false discovery rate, under any dependence)",
 }
 RULE_WORDS = {
-    "half": "values below the limit of detection {be} replaced by half the limit",
-    "sqrt2": "values below the limit of detection {be} replaced by the limit divided by the square root of 2",
-    "limit": "values below the limit of detection {be} replaced by the limit",
+    "half": "values below the limit of detection, reported numbers included, {be} replaced by half the limit",
+    "sqrt2": "values below the limit of detection, reported numbers included, {be} replaced by "
+    "the limit over the square root of 2",
+    "limit": "values below the limit of detection, reported numbers included, {be} replaced by the limit",
     "lowest_rank": "values below the limit of detection {be} given the lowest rank, "
     "tied with every number under the highest such limit",
-    "drop": "values below the limit of detection {be} left out",
+    "drop": "values below the limit of detection, reported numbers included, {be} left out",
     "as_reported": "numbers {be} taken as reported, extrapolated ones included, and values without a number {be} left out",
 }
 SCALE_WORDS = {"raw": "the values as measured", "log2": "log2 values", "ln": "natural logarithms", "log10": "log10 values"}
@@ -51,28 +52,36 @@ _ESTIMATES = {
 
 def plan_text(plan: Plan) -> str:
     """Describe what will be done."""
-    level = f"Adjusted p-values of {plan.alpha:g} or less will be called significant."
-    return " ".join([*_questions_text(plan.questions, "will be", {}), level])
+    return " ".join([*_questions_text(plan.questions, "will be", {}), _level_text(plan, "will be")])
 
 
 def analysis_text(analysis: Analysis) -> str:
     """Describe what was done and on what."""
     plan, study, results = analysis.plan, analysis.study, analysis.results
     visits = {kind: _and(dict.fromkeys(answer.table["visit"])) for kind, answer in results.items()}
-    parts = [
-        _study_text(study),
-        _limits_text(study),
-        *_questions_text(plan.questions, "were", visits, sets=study.design.matching == "sets"),
-    ]
+    above = _beyond(study)[1].any()
+    told = {"sets": study.design.matching == "sets"}
+    parts = [_study_text(study), _limits_text(study), *_questions_text(plan.questions, "were", visits, **told)]
+    parts.append(_above_text(plan) if above else "")
     parts += [text for kind, answer in results.items() for text in (_methods_text(kind, answer), _untested_text(kind, answer))]
     parts.append(_borrowed_text(study))
-    parts.append(f"Adjusted p-values of {plan.alpha:g} or less were called significant.")
+    parts.append(_level_text(plan, "were"))
     names = {"cytokine_cc": "cytokine_cc", "python": "Python", "numpy": "NumPy", "scipy": "SciPy"}
     software = ", ".join(f"{names[name]} {version}" for name, version in versions() if name in names)
     return " ".join(part for part in [*parts, f"Software: {software}."] if part)
 
 
-def _questions_text(questions: Iterable[Question], be: str, visits: Mapping[str, str], *, sets: bool = True) -> list[str]:
+def _level_text(plan: Plan, be: str) -> str:
+    kinds = {question.adjust == "none" for question in plan.questions}
+    which = {frozenset({True}): "P-values", frozenset({False}): "Adjusted p-values"}.get(
+        frozenset(kinds), "P-values, adjusted where said,"
+    )
+    return f"{which} of {plan.alpha:g} or less {be} called significant."
+
+
+def _questions_text(
+    questions: Iterable[Question], be: str, visits: Mapping[str, str], *, sets: bool = True, limits: bool = True
+) -> list[str]:
     """Say what each question does, and then once what they share."""
     questions = list(questions)
     parts = [_comparison(question, be, visits.get(question.kind, "")) for question in questions]
@@ -161,17 +170,33 @@ def _study_text(study: Study) -> str:
     when = f" at {_and([*visits, *study.visits])}" if study.visits or len(study.baseline_visits) > 1 else ""
     gone = study.excluded["subject"].nunique()
     were = "subject was" if gone == 1 else "subjects were"
-    left = f" {gone} {were} left out: {_counted(study.excluded['reason'])}." if gone else ""
+    reasons = study.excluded["reason"].str.replace(r"^matched set .* has no", "matched set has no", regex=True)
+    left = f" {gone} {were} left out: {_counted(reasons)}." if gone else ""
     labels = f"{study.n_case} cases ({design.group}: {design.case}) and {study.n_control} controls ({design.control})"
     groups = f"The study comprised {labels}{how}"
-    return f"{groups}; {len(study.analytes)} analytes were measured{when}.{left}"
+    analytes = "1 analyte was" if len(study.analytes) == 1 else f"{len(study.analytes)} analytes were"
+    return f"{groups}; {analytes} measured{when}.{left}"
+
+
+def _above_text(plan: Plan) -> str:
+    """Say what became of values above the upper limit."""
+    kinds = {"lowest_rank": "the highest rank", "as_reported": "no place"}
+    texts = {kinds.get(question.rule, "their limit as value") for question in plan.questions}
+    return (
+        f"Values above the upper limit without a number were given {_and(sorted(texts))}{'' if len(texts) == 1 else ', by test'}."
+    )
+
+
+def _beyond(study: Study) -> tuple[np.ndarray, np.ndarray]:
+    arrays = study.arrays
+    return beyond_limits(arrays.value, arrays.state, arrays.lower, arrays.upper)
 
 
 def _limits_text(study: Study) -> str:
     """Share beyond the limits among the values of the subjects and visits that take part."""
     arrays = study.arrays
     there = (arrays.state != State.MISSING).sum(axis=(0, 2))
-    below, above = (flags.sum(axis=(0, 2)) for flags in beyond_limits(arrays.value, arrays.state, arrays.lower, arrays.upper))
+    below, above = (flags.sum(axis=(0, 2)) for flags in _beyond(study))
     if not (below.any() or above.any()):
         return "No value lay beyond a limit of detection."
     shares = (below / np.maximum(there, 1))[there > 0]
@@ -189,17 +214,25 @@ def _methods_text(kind: str, results: Results) -> str:
         return ""
     if len(methods) == 1:
         return f"For {NAMES[kind]}, p-values were exact."
-    kinds = [f"{count} were {'exact' if name == 'exact' else f'by {name}'}" for name, count in methods.items()]
-    return f"Of the p-values for {NAMES[kind]}, {_and(kinds)}."
+    exact = int(methods["exact"])
+    others = "the others came from the tie-corrected normal approximation"
+    return f"For {NAMES[kind]}, {exact} of {methods.sum()} p-values were exact; {others}."
 
 
 def _untested_text(kind: str, results: Results) -> str:
     gone = results.table[results.table["p_value"].isna()]
     if not len(gone):
         return ""
-    why = gone["note"].str.split(";").str[0].str.removeprefix("not tested: ")
-    names = _and([f"{name} ({reason})" for name, reason in dict(zip(gone["analyte"], why, strict=True)).items()])
+    why = (
+        gone["note"].str.split(";").str[0].str.removeprefix("not tested: ").str.replace(r"\b\d+ values? ", "values ", regex=True)
+    )
+    groups = gone.groupby([gone["analyte"], why], sort=False).size()
+    names = _and([f"{name} ({reason}{_times(count)})" for (name, reason), count in groups.items()])
     return f"For {NAMES[kind]}, {len(gone)} of {len(results)} comparisons could not be tested: {names}."
+
+
+def _times(count: int) -> str:
+    return f", {count} comparisons" if count > 1 else ""
 
 
 def _borrowed_text(study: Study) -> str:

@@ -295,7 +295,7 @@ def test_exclusions_in_numbers():
     assert (study.n_case, study.n_control) == (7, 7)
     assert number(text, r"(\d+) analytes were measured") == [2]
     assert number(text, r"(\d+) subjects were left out") == [3]
-    for reason in ("no sample at baseline", "matched set m7 has no case with a baseline", "in no matched set"):
+    for reason in ("no sample at baseline", "matched set has no case with a baseline", "in no matched set"):
         assert reason in text
     assert "0+1 (the mean of 2 visits) and 3" in text
     assert "Levels at 3 were" in text
@@ -401,9 +401,7 @@ def test_exact_p_values_are_counted():
     analysis = cc.analyze(study, plan)
     assert analysis.baseline.table["method"].value_counts().to_dict() == {"exact": 1, "normal approximation, tie-corrected": 1}
     text = analysis.describe()
-    assert re.search(r"baseline comparisons, 1 were exact and 1 were by normal approximation", text) or re.search(
-        r"baseline comparisons, 1 were by normal approximation, tie-corrected and 1 were exact", text
-    )
+    assert "For baseline comparisons, 1 of 2 p-values were exact; the others came from the tie-corrected" in text
     assert (analysis.change_within.table["method"] == "exact").all()
     assert "For changes within groups, p-values were exact." in text
 

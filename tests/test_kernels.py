@@ -6,6 +6,7 @@ import itertools
 from fractions import Fraction
 from math import comb, gamma, sqrt
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as hs
 
 from cytokine_cc.arrays import Note
+from cytokine_cc.errors import OptionError
 from cytokine_cc.kernels import TESTS, Statistics, hedges_g, moments, user_test
 from cytokine_cc.kernels.common import ALTERNATIVES, BASELINE, BETWEEN, QUESTIONS, WITHIN
 from cytokine_cc.kernels.rank_nulls import EXACT_BELOW, rank_sum_cdf, rank_sum_index, signed_rank_cdf, signed_rank_index
@@ -510,19 +512,52 @@ def test_a_function_that_returns_p_values():
 
 
 def test_a_function_whose_p_value_is_nan():
-    class Answer:
-        statistic = np.array([1.0, 2.0])
-        pvalue = np.array([0.5, np.nan])
+    def half(x, y):
+        mean = x.mean(axis=-1) - y.mean(axis=-1)
+        return SimpleNamespace(statistic=mean, pvalue=np.where(np.isnan(mean), np.nan, 0.5))
 
-    got = user_test(lambda x, y: Answer, WITHIN).function(None, None, alternative="less", conf_level=None)
+    x, y = rng(50).normal(size=(2, 5)), rng(51).normal(size=(2, 5))
+    x[1, 0] = np.nan
+    got = user_test(half, WITHIN).function(x, y, alternative="two-sided", conf_level=None)
     assert got.note.tolist() == [0, int(Note.FAILED)]
     assert got.method.tolist() == [0, -1]
     assert np.isnan(got.df).all()
 
 
 def test_a_function_that_returns_statistics_is_taken_at_its_word():
-    want = ALL["welch"](rng(52).normal(size=(2, 5)), rng(53).normal(size=(2, 5)))
-    assert user_test(lambda x, y: want, BETWEEN).function(None, None, alternative="less", conf_level=None) is want
+    x, y = rng(52).normal(size=(2, 5)), rng(53).normal(size=(2, 5))
+    want = ALL["welch"](x, y)
+    assert user_test(lambda x, y: want, BETWEEN).function(x, y, alternative="two-sided", conf_level=None) is want
+
+
+def test_a_scipy_function_gets_the_axis_and_the_alternative():
+    x, y = rng(54).normal(size=(6, 6)), rng(55).normal(size=(6, 6))
+    got = user_test(st.ttest_ind, BASELINE).function(x, y, alternative="less", conf_level=None)
+    np.testing.assert_allclose(got.p_value, ALL["student"](x, y, alternative="less").p_value, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x, y: 3, "must return an object with `statistic` and `pvalue`; got 3"),
+        (lambda x, y: st.ttest_ind(x, y), "gives an analyte another p-value when others stand beside it"),
+        (lambda x, y: SimpleNamespace(statistic=1.0, pvalue=0.5), "one p-value an analyte, shape \\(6,\\); got shape \\(\\)"),
+        (np.add, "failed on arrays of shapes \\(6, 6\\) and \\(6, 7\\)"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_function_that_is_no_test_is_refused(function, words):
+    x = rng(56).normal(size=(6, 6))
+    y = rng(57).normal(size=(6, 7 if "failed" in words else 6))
+    call = user_test(function, BASELINE).function
+    with pytest.raises(OptionError, match=words):
+        call(x, y, alternative="two-sided", conf_level=None)
+
+
+def test_an_alternative_that_a_function_does_not_take_is_refused():
+    x, y = rng(58).normal(size=(2, 5)), rng(59).normal(size=(2, 5))
+    with pytest.raises(OptionError, match="takes no `alternative`, so that 'less' cannot be asked"):
+        user_test(lambda x, y: None, BASELINE).function(x, y, alternative="less", conf_level=None)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -74,7 +74,9 @@ def test_a_value_below_its_limit_is_replaced(rule, scale):
     sd = np.std(entered, ddof=1) if scale == "raw" else np.exp(np.std(np.log(entered), ddof=1))
     assert got["sd_case"] == pytest.approx(sd, rel=1e-14)
     assert (got["n_case"], got["n_below_case"], got["n_below_control"]) == (4, 2, 0)
-    assert got["note"] == ""
+    assert got["note"] == "2 values below limits that differ are replaced, by values that differ likewise"
+    same = row(cc.compare_baseline(study(["<2", "<2", 6, 9], CONTROL), below_limit=rule, scale=scale))
+    assert same["note"] == ""
 
 
 @pytest.mark.parametrize("rule", FACTOR)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import gammaln, stdtr, stdtrit
 
 from ..arrays import Note
+from ..errors import OptionError
 
 ALTERNATIVES = ("two-sided", "greater", "less")
 BASELINE, WITHIN, BETWEEN = QUESTIONS = ("baseline", "change_within", "change_between")
@@ -189,7 +191,9 @@ def constant(std_error: np.ndarray, *means: np.ndarray) -> np.ndarray:
 
 
 def hedges_g(x: np.ndarray, y: np.ndarray, *, paired: bool) -> np.ndarray:
-    """Standardised difference of means with Hedges' exact small-sample correction.
+    """Standardised difference of means with Hedges' small-sample correction.
+
+    The correction by gamma functions is exact for two independent groups of equal variance, an approximation for pairs.
 
     Parameters
     ----------
@@ -236,39 +240,80 @@ def user_test(function: Callable[..., Any], question: str) -> Test:
     Parameters
     ----------
     function : callable
-        ``function(x, y)`` with arrays of shape (analytes, n), NaN where missing; returns an object with ``statistic`` and
-        ``pvalue`` (as SciPy's tests do with ``axis=-1, nan_policy="omit"``), or `Statistics`.
+        ``function(x, y)`` with arrays of shape (analytes, n), NaN where missing, x cases (or later), y controls (or
+        baseline). Returns an object with ``statistic`` and ``pvalue`` of shape (analytes,), as SciPy's tests do, or
+        `Statistics`, which are taken at their word. Where it takes ``axis``, ``nan_policy`` or ``alternative``, they are passed.
     question : str
         "change_within" pairs x with y.
 
     Returns
     -------
     Test
+
+    Raises
+    ------
+    OptionError
+        When it is called: an answer of another kind or shape, one that depends on which analytes stand beside, or an
+        alternative that it does not take.
     """
     name = getattr(function, "__name__", "user test")
+    passed = _keywords(function)
 
     def call(x: np.ndarray, y: np.ndarray, *, alternative: str, conf_level: float | None) -> Statistics:
-        answer = function(x, y)
+        options = {"axis": -1, "nan_policy": "omit", "alternative": alternative}
+        if alternative != "two-sided" and "alternative" not in passed:
+            raise OptionError(f"test {name!r} takes no `alternative`, so that {alternative!r} cannot be asked of it.")
+        kept = {key: value for key, value in options.items() if key in passed}
+        answer = _call(function, name, x, y, kept)
         if isinstance(answer, Statistics):
             return answer
-        p = np.asarray(answer.pvalue, dtype=np.float64)
-        nan = np.full_like(p, np.nan)
-        failed = np.isnan(p)
-        note = np.where(failed, int(Note.FAILED), 0)
-        method = np.where(failed, -1, 0).astype(np.int8)
-        df = np.broadcast_to(np.asarray(getattr(answer, "df", np.nan), dtype=np.float64), p.shape)
-        return Statistics(nan, nan, nan, nan, np.asarray(answer.statistic, dtype=np.float64), df, p, method, note)
+        answer = _in_shape(answer, name, x)
+        alone = _in_shape(_call(function, name, x[..., :1, :], y[..., :1, :], kept), name, x[..., :1, :])
+        if not np.array_equal(alone.p_value[..., 0], answer.p_value[..., 0], equal_nan=True):
+            raise OptionError(
+                f"test {name!r} gives an analyte another p-value when others stand beside it; it must work along the last "
+                "axis, such as lambda x, y: ttest_ind(x, y, axis=-1, nan_policy='omit')."
+            )
+        return answer
 
     return Test(
-        name,
-        call,
-        f"the user's function {name}",
-        QUESTIONS,
-        question == WITHIN,
-        NUMBER_RULES,
-        "none",
-        "",
-        (f"user function {name}",),
-        "",
-        "",
+        name=name,
+        function=call,
+        label=f"the user's function {name}",
+        questions=QUESTIONS,
+        paired=question == WITHIN,
+        rules=NUMBER_RULES,
+        estimand="none",
+        conf_type="",
+        methods=(f"user function {name}",),
+        r_call="",
+        reference="",
     )
+
+
+def _keywords(function: Callable[..., Any]) -> set[str]:
+    try:
+        return set(signature(function).parameters)
+    except (TypeError, ValueError):
+        return set()
+
+
+def _call(function: Callable[..., Any], name: str, x: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> Any:
+    try:
+        return function(x, y, **options)
+    except Exception as error:  # whatever a user's function raises, the user must see
+        raise OptionError(f"test {name!r} failed on arrays of shapes {x.shape} and {y.shape}: {error}.") from error
+
+
+def _in_shape(answer: Any, name: str, x: np.ndarray) -> Statistics:
+    try:
+        p, statistic = (np.asarray(part, dtype=np.float64) for part in (answer.pvalue, answer.statistic))
+    except (AttributeError, TypeError, ValueError):
+        raise OptionError(f"test {name!r} must return an object with `statistic` and `pvalue`; got {answer!r}.") from None
+    if p.shape != x.shape[:-1]:
+        raise OptionError(f"test {name!r} must return one p-value an analyte, shape {x.shape[:-1]}; got shape {p.shape}.")
+    nan = np.full_like(p, np.nan)
+    failed = np.isnan(p)
+    df = np.broadcast_to(np.asarray(getattr(answer, "df", np.nan), dtype=np.float64), p.shape)
+    method = np.where(failed, -1, 0).astype(np.int8)
+    return Statistics(nan, nan, nan, nan, statistic, df, p, method, np.where(failed, int(Note.FAILED), 0))

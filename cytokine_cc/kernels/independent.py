@@ -116,7 +116,7 @@ INDEPENDENT = {
     "student": Test(
         name="student",
         function=student,
-        label="Student's t test (equal variances)",
+        label="Student's t test with equal variances",
         questions=(BASELINE, BETWEEN),
         paired=False,
         rules=NUMBER_RULES,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from ..analysis import Analysis
+from ..limits import beyond_limits
 from ..panel import State
 from ..results import Results
 from ..study import Study
@@ -31,6 +33,9 @@ def summary_text(analysis: Analysis) -> str:
     lines = [*_study_lines(analysis.study), ""]
     for kind, results in analysis.results.items():
         lines += [*_question_lines(_TITLES[kind], results, analysis.plan.alpha), ""]
+    not_asked = [title for kind, title in _TITLES.items() if kind not in analysis.results]
+    if not_asked and analysis.study.visits:
+        lines += [f"Not asked: {', '.join(not_asked)}", ""]
     lines += _left_out_lines(analysis)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -41,14 +46,17 @@ def _study_lines(study: Study) -> Iterator[str]:
     yield f"{groups}; matching: {design.matching}"
     visits = f"; later: {', '.join(study.visits)}" if study.visits else ""
     yield f"{len(study.analytes)} analytes in {len(study.panel.samples)} samples; baseline: {study.baseline}{visits}"
-    state = study.panel.state.to_numpy()
-    shares = {kind: (state == kind).mean() for kind in State}
-    yield (
-        f"{state.size:,} cells: {shares[State.BELOW]:.1%} below a limit, {shares[State.ABOVE]:.1%} above, "
-        f"{shares[State.EXTRAPOLATED]:.1%} extrapolated, {shares[State.MISSING]:.1%} missing"
-    )
-    below = study.panel.detection()["below"].sort_values(ascending=False)
-    worst = below[below > 0.2]
+    unused = [label for label in study.panel.samples["visit"].unique() if label not in {*study.baseline_visits, *study.visits}]
+    if unused:
+        yield from _wrapped(f"visits that the design does not name: {', '.join(unused)}")
+    panel = study.panel
+    frames = (panel.values, panel.state, panel.lower_limit, panel.upper_limit)
+    below, above = beyond_limits(*(frame.to_numpy() for frame in frames))
+    state = panel.state.to_numpy()
+    missing = state == State.MISSING
+    yield f"{state.size:,} cells: {below.mean():.1%} below a limit, {above.mean():.1%} above, {missing.mean():.1%} missing"
+    shares = pd.Series(below.sum(axis=0) / np.maximum((~missing).sum(axis=0), 1), index=study.analytes)
+    worst = shares[shares > 0.2].sort_values(ascending=False, kind="stable")
     if len(worst):
         shown = ", ".join(f"{name} {share:.0%}" for name, share in worst.head(6).items())
         yield from _wrapped(f"most often below: {shown}" + (f" and {len(worst) - 6} more above 20%" if len(worst) > 6 else ""))
@@ -64,7 +72,8 @@ def _question_lines(title: str, results: Results, alpha: float) -> Iterator[str]
         tested = int(rows["p_value"].notna().sum())
         hits = rows[rows["p_adjusted"] <= alpha].sort_values("p_value", kind="stable")
         where = "" if " in " in contrast else f" at {visit}"
-        yield f"  {contrast}{where}: {len(hits)} of {tested} at p <= {alpha:g}"
+        level = f"p <= {alpha:g}" if first["adjust"] == "none" else f"adjusted p <= {alpha:g}"
+        yield f"  {contrast}{where}: {len(hits)} of {tested} at {level}"
         yield from _hit_lines(hits.head(_MOST))
         if len(hits) > _MOST:
             yield f"    and {len(hits) - _MOST} more"

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,9 @@ from ..kernels.common import QUESTIONS
 from ..versions import versions
 
 
-def write_tables(analysis: Analysis, folder: Any, inputs: Sequence[tuple[str, str]] = ()) -> list[Path]:
+def write_tables(
+    analysis: Analysis, folder: Any, inputs: Sequence[tuple[str, str]] = (), settings: Mapping[str, Any] | None = None
+) -> list[Path]:
     """Write the results as CSV, and a manifest that says how they were made.
 
     Parameters
@@ -30,6 +32,8 @@ def write_tables(analysis: Analysis, folder: Any, inputs: Sequence[tuple[str, st
     folder : path
         Made if need be. Tables of an earlier run are replaced; other files in it stay.
     inputs : sequence of (name, sha256)
+    settings : mapping, optional
+        The study file's content, kept in the manifest.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def write_tables(analysis: Analysis, folder: Any, inputs: Sequence[tuple[str, st
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
-            texts = _texts(analysis, inputs)
+            texts = _texts(analysis, inputs, settings)
             for name, text in texts.items():
                 (Path(partial) / name).write_text(text, encoding="utf-8")
             for name in texts:
@@ -65,7 +69,7 @@ def write_tables(analysis: Analysis, folder: Any, inputs: Sequence[tuple[str, st
     return [folder / name for name in texts]
 
 
-def _texts(analysis: Analysis, inputs: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _texts(analysis: Analysis, inputs: Sequence[tuple[str, str]], settings: Mapping[str, Any] | None) -> dict[str, str]:
     """All files as text; the manifest last, with the sha256 of the others."""
     texts = {f"{kind}.csv": results.to_csv() or "" for kind, results in analysis.results.items()}
     texts["descriptives.csv"] = analysis.descriptives.to_csv(index=False, lineterminator="\n")
@@ -73,17 +77,21 @@ def _texts(analysis: Analysis, inputs: Sequence[tuple[str, str]]) -> dict[str, s
     excluded = pd.concat(parts, ignore_index=True)[["question", "subject", "visit", "analyte", "reason"]]
     texts["excluded.csv"] = excluded.to_csv(index=False, lineterminator="\n")
     texts["methods.txt"] = analysis.describe() + "\n"
-    texts["manifest.json"] = json.dumps(_manifest(analysis, inputs, texts), indent=2, ensure_ascii=False) + "\n"
+    texts["manifest.json"] = json.dumps(_manifest(analysis, inputs, settings, texts), indent=2, ensure_ascii=False, default=str) + "\n"
     return texts
 
 
-def _manifest(analysis: Analysis, inputs: Sequence[tuple[str, str]], texts: dict[str, str]) -> dict[str, Any]:
+def _manifest(
+    analysis: Analysis, inputs: Sequence[tuple[str, str]], settings: Mapping[str, Any] | None, texts: dict[str, str]
+) -> dict[str, Any]:
     plan: dict[str, Any] = {"alpha": analysis.plan.alpha}
-    plan |= {kind: dict(results.meta["plan"]) for kind, results in analysis.results.items()}
+    for question in analysis.plan.questions:
+        plan[question.kind] = {**analysis.results[question.kind].meta["plan"], "below_limit": question.rule}
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": dict(versions()),
         "inputs": [{"file": name, "sha256": digest} for name, digest in inputs],
+        "settings": dict(settings or {}),
         "source": analysis.study.panel.source,
         "design": asdict(analysis.study.design),
         "plan": plan,
