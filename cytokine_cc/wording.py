@@ -64,7 +64,7 @@ def analysis_text(analysis: Analysis) -> str:
     parts = [_study_text(study), _limits_text(study), *_questions_text(plan.questions, "were", visits, **told)]
     parts.append(_above_text(plan) if above else "")
     parts += [text for kind, answer in results.items() for text in (_methods_text(kind, answer), _untested_text(kind, answer))]
-    parts.append(_borrowed_text(study))
+    parts.append(_borrowed_text(analysis))
     parts.append(_level_text(plan, "were"))
     names = {"cytokine_cc": "cytokine_cc", "python": "Python", "numpy": "NumPy", "scipy": "SciPy"}
     software = ", ".join(f"{names[name]} {version}" for name, version in versions() if name in names)
@@ -235,10 +235,10 @@ def _times(count: int) -> str:
     return f", {count} comparisons" if count > 1 else ""
 
 
-def _borrowed_text(study: Study) -> str:
-    arrays = study.arrays
-    sides = {"lowest": (State.BELOW, arrays.lower), "highest": (State.ABOVE, arrays.upper)}
-    borrowed = [side for side, (state, limit) in sides.items() if ((arrays.state == state) & np.isnan(limit)).any()]
+def _borrowed_text(analysis: Analysis) -> str:
+    """Say what stood in for limits that were not stated, where a row says that something did."""
+    notes = " ".join(note for results in analysis.results.values() for note in results.table["note"].unique())
+    borrowed = [side for side in ("lowest", "highest") if f"the {side} measured value stands in" in notes]
     if not borrowed:
         return ""
     value = f"the {_and(borrowed)} measured value of the analyte (on the plate, where known)"

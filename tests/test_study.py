@@ -266,10 +266,10 @@ def test_every_fault_is_in_one_error():
     [
         (GOOD, {"baseline": None}, "there are 3 visits ('pre', 'post', 'late') and no baseline. Name the visit before treatment"),
         (GOOD, {"group": "Arm"}, "no sample column 'Arm' (named as group)"),
-        (GOOD, {"case": "sick"}, "nobody is in group 'sick' (named as case); the groups are 'ill', 'well': column 'arm'. Correct `case`"),
+        (GOOD, {"case": "sick"}, "nobody is in group 'sick' (named as case); the groups are 'ill', 'well'"),
         (GOOD, {"control": "Well"}, "nobody is in group 'Well' (named as control); the groups are 'ill', 'well'"),
         ([*GOOD, ("p3", "pre", "NA", "")], {}, "the group of a subject is not given: row 6, column 'arm', subject 'p3'"),
-        ([*GOOD, ("p2", "post", None, "s2")], {}, "more than one group: row 6, column 'arm', subject 'p2', found 'a blank and ill'"),
+        ([*GOOD, ("p2", "post", None, "s2")], {}, "group: row 6, column 'arm', subject 'p2', found 'a blank and ill'"),
         (
             [("p1", 6, "ill", ""), ("c1", 6, "well", "")],
             {"baseline": None, "visits": [6]},

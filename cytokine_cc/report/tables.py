@@ -77,7 +77,8 @@ def _texts(analysis: Analysis, inputs: Sequence[tuple[str, str]], settings: Mapp
     excluded = pd.concat(parts, ignore_index=True)[["question", "subject", "visit", "analyte", "reason"]]
     texts["excluded.csv"] = excluded.to_csv(index=False, lineterminator="\n")
     texts["methods.txt"] = analysis.describe() + "\n"
-    texts["manifest.json"] = json.dumps(_manifest(analysis, inputs, settings, texts), indent=2, ensure_ascii=False, default=str) + "\n"
+    manifest = _manifest(analysis, inputs, settings, texts)
+    texts["manifest.json"] = json.dumps(manifest, indent=2, ensure_ascii=False, default=str) + "\n"
     return texts
 
 
