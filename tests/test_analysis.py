@@ -393,6 +393,11 @@ def test_each_field_changes_what_is_told(kind):
         assert cc.analyze(study, plan).describe() != plain, name
 
 
+def test_what_was_not_adjusted_is_told_so():
+    text = cc.analyze(make(full()), cc.Plan(cc.Baseline(adjust="none"), None, None)).describe()
+    assert "p-values were not adjusted" in text.lower()
+
+
 def test_exact_p_values_are_counted():
     cells = full()
     cells["a0", "0"]["Y"] = cells["b0", "0"]["Y"]

@@ -455,6 +455,15 @@ def test_a_subject_beyond_the_limit_twice_has_no_change():
     assert row(cc.change_within(data, groups=("control",)))["p_value"] > 0
 
 
+def test_a_subject_beyond_the_limit_once_has_a_change():
+    data = study([4, 5, 7], [1, 2, 3], later=(["<2", "<2", "<2"], ["<1", 5, 4]))
+    got = row(cc.change_within(data, groups=("case",)))
+    assert got["mean_case"] == pytest.approx(geo([1 / 4, 1 / 5, 1 / 7]), rel=1e-13)
+    assert got["p_value"] > 0
+    assert got["note"] == ""
+    assert row(cc.change_between(data))["p_value"] > 0
+
+
 def test_changes_where_one_visit_is_dropped():
     data = study(["<2", 4, 6, 8], [1, 2, 3, 4], later=([3, "<3", 7, 11], [2, 3, 4, 6]))
     results = cc.change_between(data, below_limit="drop")

@@ -449,6 +449,25 @@ def test_the_order_of_samples_does_not_matter(grid, recipe, seed):
         assert set(map(tuple, mine.excluded.to_numpy())) == set(map(tuple, theirs.excluded.to_numpy()))
 
 
+UNCHANGED = [(3, 75, 15), (6, 24, 12), (2, 50, 10), (5, 125, 25), (3, 12, 30), (7, 28, 4), (2, 8, 9), (4, 16, 17)]
+
+
+@pytest.mark.xfail(raises=AssertionError, strict=True, reason="a change of 0 that is rounding error is ranked as a change")
+@pytest.mark.parametrize(("kind", "test"), [("change_within", "signed_rank"), ("change_between", "change_rank")])
+def test_a_level_equal_to_the_mean_of_two_baselines_is_no_change(kind, test):
+    """The mean of the logs of 3 and 75 is that of 15, but for the last bit; which way it falls depends on the base."""
+    rows = [
+        {"subject": f"{g}{i}", "visit": v, "group": g, "X": value * (1 if g == "case" or v < 2 else 1 + i % 3)}
+        for i, values in enumerate(UNCHANGED)
+        for g in ("case", "control")
+        for v, value in enumerate(values)
+    ]
+    panel = cc.read_panel(pd.DataFrame(rows), layout="wide", analytes=["X"])
+    study = cc.Study(panel, cc.Design("group", "case", "control", baseline=("0", "1")))
+    found = {VERBS[kind](study, test=test, scale=scale).table["p_value"].iloc[0] for scale in ("log2", "ln", "log10")}
+    assert max(found) == pytest.approx(min(found), rel=1e-12)
+
+
 def raw_rows(table: pd.DataFrame) -> dict[tuple, str]:
     """Each row without what depends on its family, every digit of it."""
     lines = table.drop(columns=["n_tests", "p_adjusted"]).to_csv(index=False, header=False).splitlines()
