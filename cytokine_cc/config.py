@@ -155,7 +155,7 @@ def _join_subjects(name: str, folder: Path, table: Mapping[str, Any], panel: Pan
     except OptionError as error:
         raise OptionError(f"{name}: [subjects]: {error}") from None
     frame = opened.frame.set_axis(opened.rows, axis=0)
-    frame = frame.assign(**{column: typed(frame[column]) for column in frame.columns})
+    frame = frame.assign(**{column: typed(frame[column], opened.decimal) for column in frame.columns})
     try:
         return panel.join(frame, on=table["on"], name=opened.name)
     except OptionError as error:

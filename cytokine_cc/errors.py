@@ -100,7 +100,7 @@ class Faults:
         if len(parts) == 1:
             return heading + parts[0]
         if len(kinds) > _KINDS:
-            parts.append(f"and faults of {len(kinds) - _KINDS} more kinds{SEE_ALL}")
+            parts.append(f"and faults of {len(kinds) - _KINDS:,} more kinds{SEE_ALL}")
         return f"{heading}{len(self.rows):,} faults\n" + "\n".join(f"  - {part}" for part in parts)
 
 

@@ -769,3 +769,10 @@ def test_a_well_named_twice_is_a_duplicate():
     frame = pd.DataFrame({"subject": [1, 1], "visit": [1, 1], "well": ["a", "a"], "A": [1.0, 2.0]})
     with pytest.raises(cc.PanelError, match=r"Column 'well' \(named as replicate\) must tell the replicates of a sample apart"):
         cc.read_panel(frame, layout="wide", analytes=["A"], replicate="well")
+
+
+def test_sample_columns_follow_the_decimal_mark(tmp_path):
+    (tmp_path / "a.csv").write_text("subject;bmi;score;A\n1;22,5;1.5;2\n2;30;2;2,5\n")
+    samples = cc.read_panel(tmp_path / "a.csv", layout="wide", analytes=["A"], decimal=",").samples
+    assert samples["bmi"].tolist() == [22.5, 30.0]
+    assert samples["score"].tolist() == ["1.5", "2"]

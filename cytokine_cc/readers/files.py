@@ -34,12 +34,14 @@ class Table:
         The file's name, or "DataFrame".
     source : str
         Name and sha256.
+    decimal : str
     """
 
     frame: pd.DataFrame
     rows: Any
     name: str
     source: str
+    decimal: str
 
     def column(self, name: Any, role: str, faults: Faults) -> pd.Series | None:
         """Return a column, or note that there is none."""
@@ -65,7 +67,7 @@ def open_table(source: Any, *, sep: str | None = None, sheet: str | int | None =
     sheet : str or int, optional
         Of a workbook; needed where it has several.
     decimal : str
-        Only checked here.
+        "." or ",".
 
     Returns
     -------
@@ -103,7 +105,7 @@ def open_table(source: Any, *, sep: str | None = None, sheet: str | int | None =
     faults.raise_if_any()
     if not len(frame):
         faults.stop("there is a header but no row below it")
-    return Table(frame, rows, name, origin)
+    return Table(frame, rows, name, origin, decimal)
 
 
 def _clean_header(frame: pd.DataFrame) -> pd.DataFrame:
@@ -139,13 +141,12 @@ def _bytes(path: Path, faults: Faults) -> bytes:
 
 
 def _decode(data: bytes, faults: Faults) -> str:
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+    for mark, name in ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16-LE"), (b"\xfe\xff", "UTF-16-BE")):
         if data.startswith(mark):
             try:
-                return data.decode(encoding)
+                return data[len(mark) :].decode(name)
             except UnicodeDecodeError as error:
-                name = encoding.removesuffix("-sig").upper()
-                problem = f"the file starts as {name} text but is damaged at byte {error.start + 1:,}"
+                problem = f"the file starts as {name} text but is damaged at byte {error.start + len(mark) + 1:,}"
                 faults.stop(problem, remedy="Export it again.")
     if b"\0" in data or data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         faults.stop("the file is binary, not a text table", remedy="Export it as CSV, or give an .xlsx workbook its .xlsx name.")

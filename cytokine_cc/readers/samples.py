@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import Faults, did_you_mean
+from ..errors import Faults
 from ..labels import NOT_GIVEN, as_labels, coded
 from ..panel import ROLES
 from .files import Table
 
 ONE_VISIT = "1"
+_SWAP = str.maketrans(",.", ".,")
+_VISIT_WORDS = ("visit", "time", "week", "month", "day")
 _CHANGES = 20  # places remembered where a column varies within a sample
 
 
@@ -68,7 +70,7 @@ class SampleKeys:
     def duplicate_remedy(self, table: Table) -> str:
         """Say what to do about two rows for one well."""
         if self.visit_column is None:
-            hint = next((name for name in table.frame.columns if did_you_mean(name, ["visit", "timepoint", "time"])), None)
+            hint = next((name for name in table.frame.columns if any(word in name.casefold() for word in _VISIT_WORDS)), None)
             named = f" (visit={hint!r}?)" if hint else ""
             return f"No column is named as the visit, so that all rows count as one: if there are several, use `visit`{named}."
         if self.replicate_column is None:
@@ -166,7 +168,7 @@ def sample_frame(
         if changes:
             varies[name] = changes
         else:
-            columns[name] = typed(values.iloc[keys.first_row])
+            columns[name] = typed(values.iloc[keys.first_row], table.decimal)
     return pd.DataFrame(columns, index=pd.Index(ids, name="sample")), varies
 
 
@@ -178,7 +180,7 @@ def _sample_ids(keys: SampleKeys) -> list[str]:
     return ids
 
 
-def typed(values: pd.Series) -> Any:
+def typed(values: pd.Series, decimal: str) -> Any:
     """Text from a file becomes numbers where every filled cell is one and no id would lose its leading zeros."""
     absent = values.isna().to_numpy(dtype=bool)
     if values.dtype.kind in "fiu":
@@ -187,11 +189,12 @@ def typed(values: pd.Series) -> Any:
         return values.to_numpy()
     cells = [cell.strip() if isinstance(cell, str) else cell for cell in values]
     filled = np.array([not gone and cell not in ("", "NA", "NaN") for cell, gone in zip(cells, absent, strict=True)], dtype=bool)
-    if not filled.any() or not all(_is_number(cell) for cell, there in zip(cells, filled, strict=True) if there):
+    numerals = cells if decimal == "." else [cell.translate(_SWAP) if isinstance(cell, str) else cell for cell in cells]
+    if not filled.any() or not all(_is_number(cell) for cell, there in zip(numerals, filled, strict=True) if there):
         texts = np.empty(len(cells), dtype=object)
         texts[:] = [np.nan if gone or cell == "" else cell for cell, gone in zip(cells, absent, strict=True)]
         return texts
-    numbers = np.array([float(cell) if there else np.nan for cell, there in zip(cells, filled, strict=True)])
+    numbers = np.array([float(cell) if there else np.nan for cell, there in zip(numerals, filled, strict=True)])
     whole = filled.all() and (np.abs(numbers) < 2**53).all() and all(str(cell).lstrip("+-").isdigit() for cell in cells)
     return numbers.astype(np.int64) if whole else numbers
 
