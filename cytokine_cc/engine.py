@@ -194,6 +194,18 @@ class Responses:
                 raise NonPositiveError(error.cells + shift) from None
         return self._made[key]
 
+    def pair(self, visit: int | None, question: Question) -> tuple[Response, Response]:
+        """Return a later visit and the baseline; a mean that equals the later value but for rounding is made equal."""
+        later, base = self.at(visit, question), self.at(None, question)
+        if self.arrays.n_baseline == 1:
+            return later, base
+        unit = 0.0 if question.scale == "raw" else 1.0
+        with np.errstate(invalid="ignore"):
+            size = np.maximum(np.maximum(np.abs(later.y), np.abs(base.y)), unit)
+            equal = np.abs(later.y - base.y) <= 16 * np.finfo(float).eps * size
+        parts = {name: np.where(equal, getattr(later, name), getattr(base, name)) for name in ("y", "point", "low", "high")}
+        return later, base._replace(**parts)
+
 
 def _blocks(arrays: StudyArrays) -> Iterator[slice]:
     n = arrays.n_analytes
@@ -205,10 +217,9 @@ def _blocks(arrays: StudyArrays) -> Iterator[slice]:
 
 def _values(question: Question, visit: int | None, responses: Responses) -> Response:
     """Return what enters one contrast, before it is split by group: baseline values, or changes."""
-    base = responses.at(None, question)
     if visit is None:
-        return base
-    later = responses.at(visit, question)
+        return responses.at(None, question)
+    later, base = responses.pair(visit, question)
     change = later.y - base.y
     there = ~np.isnan(change)
     beyond = [response.below | response.above for response in (later, base)]
@@ -247,7 +258,7 @@ def _contrast(
         values = _tie(values, counts)
     taken = {name: Response(*(sides.take(part, name) for part in values)) for name in groups}
     if group:
-        visits = [sides.take(responses.at(v, question).point, group) for v in (visit, None)]
+        visits = [sides.take(response.point, group) for response in responses.pair(visit, question)]
         statistics = entry.function(*visits, **options)
     else:
         x, y = taken["case"], taken["control"]
@@ -322,11 +333,11 @@ def _block_rows(
 
 def _uneven(taken: dict[str, Response], paired: bool) -> np.ndarray:
     """Count the replaced values of a row whose limits are not all one; of changes, those between two that differ."""
-    y, below, stuck = (
-        np.concatenate([getattr(part, name) for part in taken.values()], axis=-1) for name in ("point", "below", "stuck")
+    y, below, above, stuck = (
+        np.concatenate([getattr(part, name) for part in taken.values()], axis=-1) for name in ("point", "below", "above", "stuck")
     )
     if paired:
-        return (stuck & (np.abs(y) > 1e-12)).sum(axis=-1)
+        return (stuck & below & ~above & (np.abs(y) > 1e-12)).sum(axis=-1)
     low = np.min(y, axis=-1, initial=np.inf, where=below)
     high = np.max(y, axis=-1, initial=-np.inf, where=below)
     return np.where(high - low > 1e-12, below.sum(axis=-1), 0)

@@ -189,6 +189,14 @@ def whole_number(name: str, value: Any, *, least: int) -> int:
     return int(value)
 
 
+def texts(name: str, value: Any) -> tuple[str, ...]:
+    """Return one text, or several, as a tuple."""
+    items = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    if not all(isinstance(item, str) for item in items):
+        raise OptionError(f"`{name}` must be a text or a list of texts; got {value!r}.")
+    return items
+
+
 def true_or_false(name: str, value: Any) -> bool:
     """Return `value` if it is a bool."""
     if not isinstance(value, bool):

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .errors import OptionError, did_you_mean, fraction, known_keys, one_of, quoted, true_or_false, whole_number
+from .errors import OptionError, did_you_mean, fraction, known_keys, one_of, quoted, texts, true_or_false, whole_number
 from .kernels import TESTS, Test, user_test
 from .kernels.common import ALTERNATIVES, BASELINE, BETWEEN, QUESTIONS, WITHIN
 from .labels import as_tuple
@@ -113,7 +113,7 @@ class Question:
         numbers["seed"] = None if self.seed is None else whole_number("seed", self.seed, least=0)
         for name, number in numbers.items():
             object.__setattr__(self, name, number)
-        covariates = (self.covariates,) if isinstance(self.covariates, str) else tuple(self.covariates)
+        covariates = texts("covariates", self.covariates)
         object.__setattr__(self, "covariates", covariates)
         if covariates:
             raise OptionError(f"test {self.entry.name!r} takes no covariates; got {quoted(covariates)}. Leave them out.")
@@ -179,7 +179,7 @@ class ChangeWithin(Question):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        groups = (self.groups,) if isinstance(self.groups, str) else tuple(self.groups)
+        groups = texts("groups", self.groups)
         for group in groups:
             one_of("groups", group, ("case", "control"))
         if not groups or len(set(groups)) < len(groups):

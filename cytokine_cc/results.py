@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -220,11 +221,14 @@ class Results:
         -------
         str or None
         """
-        text = self.table.to_csv(index=False, lineterminator="\n")
+        names = self.table[["analyte", "visit", "contrast"]]
+        odd = names.apply(lambda column: column.str.contains("\r", regex=False)).to_numpy().any()
+        quoting = csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL  # a lone carriage return ends a row for some readers
+        text = self.table.to_csv(index=False, lineterminator="\n", quoting=quoting)
         if path is None:
             return text
         try:
-            Path(path).write_text(text, encoding="utf-8")
+            Path(path).write_text(text, encoding="utf-8", newline="")
         except OSError as error:
             raise OptionError(f"{path}: cannot be written ({error.strerror or error}).") from None
         return None
@@ -241,7 +245,7 @@ class Results:
         -------
         Results
         """
-        text = source.read() if hasattr(source, "read") else Path(source).read_text(encoding="utf-8")
+        text = source.read() if hasattr(source, "read") else Path(source).read_bytes().decode("utf-8")
         try:
             cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
         except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:

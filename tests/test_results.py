@@ -426,9 +426,6 @@ def test_csv_round_trip_of_real_tables(verb, test, tmp_path):
     assert path.read_bytes().count(b"\r") == 0
 
 
-@pytest.mark.xfail(
-    raises=(AssertionError, ValueError), strict=True, reason="a lone carriage return is not quoted: the row ends there"
-)
 @pytest.mark.parametrize("name", ["a\rb", "a\r\nb"])
 def test_csv_round_trip_of_carriage_returns(name, tmp_path):
     results = cc.Results(table_from({"analyte": [name, "c"]}, 2))
