@@ -113,13 +113,20 @@ def test_an_analysis_can_be_pickled():
         assert back.results[kind].to_csv() == results.to_csv()
 
 
+@pytest.mark.xfail(raises=AssertionError, strict=True, reason="the first visit that has any, and no further")
 def test_every_fault_of_a_log_scale_is_listed_at_once():
     cells = full()
     cells["a1", "0"]["X"], cells["b2", "1"]["Y"], cells["b3", "2"]["Y"] = "0", "-2", "-3"
     with pytest.raises(cc.StudyError) as caught:
         cc.change_between(make(cells))
     faults = caught.value.failures[["subject", "visit", "analyte", "found"]]
-    assert ["a1", "0", "X", "0"] in faults.to_numpy().tolist()
+    want = [["a1", "0", "X", "0"], ["b2", "1", "Y", "-2"], ["b3", "2", "Y", "-3"]]
+    assert sorted(faults.to_numpy().tolist()) == want
+
+
+def test_a_zero_matters_only_where_it_is_asked_for():
+    cells = full()
+    cells["a1", "0"]["X"], cells["b2", "1"]["Y"] = "0", "-2"
     assert cc.compare_baseline(make(cells), scale="raw").table["p_value"].notna().all()
     assert cc.compare_baseline(make(cells).select(analytes=["Y"])).table["p_value"].notna().all()
 
