@@ -288,13 +288,13 @@ def panels(draw):
     return cc.read_panel(frame, layout="long", plate="plate" if plates else None, logged=logged, **LIMITS)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(panels())
 def test_a_panel_is_what_its_long_table_says(panel):
     same(again(panel), panel)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(panels(), st.sampled_from([",", ";", "\t"]), st.sampled_from(["utf-8", "utf-16"]))
 def test_a_panel_is_what_its_file_says(panel, sep, encoding):
     with tempfile.TemporaryDirectory() as folder:

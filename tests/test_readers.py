@@ -546,6 +546,43 @@ def test_two_units_of_one_analyte_are_refused():
     )
 
 
+@pytest.mark.parametrize(
+    ("roles", "words"),
+    [
+        ({"subject": "subject", "value": "subject"}, "`subject` and `value` name the same column, 'subject'."),
+        ({"visit": "g", "analyte": "g"}, "`visit` and `analyte` name the same column, 'g'."),
+        ({"analyte": "g", "replicate": "g"}, "`analyte` and `replicate` name the same column, 'g'."),
+        ({"plate": 5}, "`plate` must be the name of a column, as text; got 5."),
+    ],
+)
+def test_a_column_has_one_role(roles, words):
+    with pytest.raises(cc.OptionError) as caught:
+        cc.read_panel(pd.DataFrame({"subject": [1], "g": ["A"], "value": [2.0]}), layout="long", **{"analyte": "g", **roles})
+    assert str(caught.value) == words
+
+
+def test_each_visit_may_have_its_plate():
+    frame = pd.DataFrame({"subject": [1, 1], "visit": [0, 6], "A": [1.0, 2.0]})
+    panel = cc.read_panel(frame, layout="wide", analytes=["A"], plate="visit")
+    assert panel.samples["plate"].tolist() == panel.samples["visit"].tolist() == ["0", "6"]
+
+
+@pytest.mark.parametrize(("own", "owner"), [("subject", "ID"), ("visit", "T")])
+def test_a_column_that_clashes_with_a_role(own, owner):
+    frame = pd.DataFrame({"ID": [1, 2], "T": [0, 0], own: [7, 8], "A": [1.0, 2.0]})
+    with pytest.raises(cc.PanelError) as caught:
+        cc.read_panel(frame, layout="wide", subject="ID", visit="T", analytes=["A"])
+    assert str(caught.value) == (
+        f"DataFrame: column {own!r} clashes with the {own}s taken from {owner!r}. Rename it, or pass {own}={own!r}."
+    )
+
+
+def test_a_table_with_the_wrong_column_of_analytes():
+    frame = pd.DataFrame({"subject": np.arange(60_000) % 600, "m": np.arange(60_000), "value": 1.5})
+    with pytest.raises(cc.PanelError, match="the column has 60,000 different analytes, but most samples have only a few of them"):
+        cc.read_panel(frame, layout="long", analyte="m")
+
+
 # --- limits
 
 

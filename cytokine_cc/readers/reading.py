@@ -56,7 +56,8 @@ def read_panel(
     layout : {"long", "wide"}
         One row a sample and analyte, or one row a sample and one column an analyte.
     subject, visit, analyte, value : str
-        Columns. Without a ``visit`` column there is one visit, named "1". `analyte`, `value`: long layout only.
+        Columns. Without a ``visit`` column there is one visit, named "1". `analyte`, `value`: long layout only. An id that
+        is blank or reads ``NA``, ``N/A`` or ``NaN`` is refused.
     analytes : list of str or {column: analyte name}
         Wide layout: the columns that hold analytes. Other columns that are constant within a sample become sample columns.
     sample_columns : list of str
@@ -119,11 +120,9 @@ def read_panel(
     one_of("layout", layout, LAYOUTS)
     if logged is not None:
         one_of("logged", logged, LOGS, {"log": "ln", "loge": "ln", "natural": "ln"})
-    for name, column in {"subject": subject, "visit": visit, "analyte": analyte, "value": value}.items():
-        _check_column_name(name, column)
-    for name, option in {"plate": plate, "replicate": replicate}.items():
-        if option is not None:
-            _check_column_name(name, option)
+    own = {"analyte": analyte, "value": value} if layout == "long" else {}
+    optional = {name: column for name, column in (("plate", plate), ("replicate", replicate)) if column is not None}
+    _check_column_names({"subject": subject, "visit": visit, **own, **optional})
     _check_layout_options(layout, analytes, sample_columns)
     code_book = Codes.build(codes)
     table = open_table(source, sep=sep, sheet=sheet, decimal=decimal)
@@ -179,9 +178,15 @@ def _check_layout_options(layout: str, analytes: Any, sample_columns: Any) -> No
         )
 
 
-def _check_column_name(name: str, column: Any) -> None:
-    if not isinstance(column, str):
-        raise OptionError(f"`{name}` must be the name of a column, as text; got {column!r}.")
+def _check_column_names(roles: Mapping[str, Any]) -> None:
+    taken: dict[str, str] = {}
+    for role, column in roles.items():
+        if not isinstance(column, str):
+            raise OptionError(f"`{role}` must be the name of a column, as text; got {column!r}.")
+        other = taken.setdefault(column, role)
+        # Each visit may have had a plate of its own.
+        if other != role and {other, role} != {"visit", "plate"}:
+            raise OptionError(f"`{other}` and `{role}` name the same column, {column!r}.")
 
 
 def _stacked(frame: pd.DataFrame, columns: list[str]) -> pd.Series:
