@@ -162,7 +162,7 @@ def _average(wells: Wells, n: int, faults: Faults, *, log: bool) -> tuple[np.nda
     high_known = some_above & ~(above & np.isnan(upper)).any(axis=-1) & ~zero
     out_number = _mean(np.where(numeric, number, np.nan), log)
     is_below = some_below & (low_known | ~some_number)
-    is_above = some_above & ~some_below & (high_known | ~some_number)
+    is_above = some_above & (high_known | ~some_number)
     out_state = np.full(shape[:2], State.MISSING, dtype=np.int8)
     out_state[some_number] = State.MEASURED
     mixed = some_number & (some_below | some_above | (numeric & (state == State.EXTRAPOLATED)).any(axis=-1))
