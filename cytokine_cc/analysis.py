@@ -273,5 +273,5 @@ def _answers(study: Study, questions: Iterable[Question]) -> list[Results]:
     try:
         found = run(questions, study.arrays, detail=True)
     except NonPositiveError as error:
-        explain_nonpositive(study, error)
+        explain_nonpositive(study, questions, error)
     return [results_of(study, question, contrasts) for question, contrasts in zip(questions, found, strict=True)]

@@ -313,7 +313,7 @@ def _block_rows(
         block |= np.where(some & (tally("below") == total), int(Note.ALL_BELOW), 0)
         block |= np.where(some & (tally("above") == total), int(Note.ALL_ABOVE), 0)
     unknown = counts[Note.NO_LIMIT] = tally("unknown")
-    block |= np.where(unknown > 0, int(Note.NO_LIMIT), 0)
+    block = np.where(unknown > 0, int(Note.NO_LIMIT), block)  # the one reason behind any other
 
     flags = np.zeros_like(block)
     counts[Note.PART_BASELINE] = tally("partial")

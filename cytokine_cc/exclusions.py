@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
-from .engine import Contrast
+from .engine import Contrast, contrasts_of
 from .errors import Faults, NonPositiveError, StudyError
 from .labels import as_labels
+from .limits import respond
 from .panel import State
 from .plan import Question
 from .results import excluded_table
@@ -137,12 +139,12 @@ def _of_excluded_subjects(study: Study, contrast: Contrast, visit: str) -> np.nd
     return np.concatenate(rows)
 
 
-def explain_nonpositive(study: Study, error: NonPositiveError) -> NoReturn:
-    """Name the cells that have no logarithm, and raise."""
+def explain_nonpositive(study: Study, questions: Iterable[Question], error: NonPositiveError) -> NoReturn:
+    """Name all cells that have no logarithm, and raise."""
     faults = Faults(StudyError, study.panel.source.partition(" (")[0])
     visits = (*study.baseline_visits, *study.visits)
     arrays = study.arrays
-    for v, a, s in error.cells.tolist():
+    for v, a, s in _nonpositive(study, questions):
         value = arrays.value[v, a, s]
         faults.add(
             "zero and negative values have no logarithm",
@@ -151,10 +153,26 @@ def explain_nonpositive(study: Study, error: NonPositiveError) -> NoReturn:
             analyte=study.analytes[a],
             **study.panel.origin(int(study.sample_at[v, s]), analyte=a),
             found=f"{value:g}" if value == value else _limit_text(arrays.lower[v, a, s], arrays.fallback_lower[v, a, s]),
-            remedy="If they mean 'not detected', say so when reading: codes={'0': 'below'}; or use scale='raw'.",
+            remedy="If they mean 'not detected', say so when reading: codes={'0': 'below'}; if the file holds logarithms: "
+            "logged='log2'; or use scale='raw'.",
         )
     faults.raise_if_any()
     raise error
+
+
+def _nonpositive(study: Study, questions: Iterable[Question]) -> list[tuple[int, int, int]]:
+    """Positions (visit, analyte, subject) of all that the questions would take a logarithm of in vain."""
+    arrays, n = study.arrays, study.arrays.n_baseline
+    found = set()
+    for question in questions:
+        visits = {None} | {visit for visit, _ in contrasts_of(question, arrays)}
+        for visit in visits:
+            place = slice(0, n) if visit is None else slice(n + visit, n + visit + 1)
+            try:
+                respond(arrays, place, slice(0, arrays.n_analytes), question.rule, question.scale)
+            except NonPositiveError as error:
+                found |= {(place.start + v, a, s) for v, a, s in error.cells.tolist()}
+    return sorted(found)
 
 
 def _limit_text(stated: float, borrowed: float) -> str:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy
 import scipy.stats as st
 from hypothesis import given, settings
 from hypothesis import strategies as hs
@@ -25,6 +26,7 @@ from cytokine_cc.limits import RULES
 
 T_TESTS = {"student": TESTS["student"].function, "welch": TESTS["welch"].function}
 ALL = {name: entry.function for name, entry in TESTS.items()}
+APPROXIMATE = "asymptotic" if tuple(map(int, scipy.__version__.split(".")[:2])) >= (1, 15) else "approx"  # of wilcoxon
 PAIRED = {name for name, entry in TESTS.items() if entry.paired}
 few = settings(derandomize=True, max_examples=60, deadline=None)
 
@@ -157,6 +159,7 @@ def test_mann_whitney_agrees_with_scipy(n1, n2, ties, alternative):
         np.testing.assert_allclose(got.p_value[i], want.pvalue, rtol=1e-10, atol=0)
 
 
+@pytest.mark.filterwarnings("ignore:Sample size too small")  # of older SciPy
 @pytest.mark.parametrize("alternative", ALTERNATIVES)
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("n", [5, 12, 30, 49, 50, 80])
@@ -168,7 +171,7 @@ def test_signed_rank_agrees_with_scipy(n, ties, alternative):
         size = np.abs(d[d != 0])
         exact = len(set(size)) == len(d) < EXACT_BELOW
         assert got.method[i] == (0 if exact else 1)
-        want = st.wilcoxon(d, alternative=alternative, method="exact" if exact else "asymptotic", correction=True)
+        want = st.wilcoxon(d, alternative=alternative, method="exact" if exact else APPROXIMATE, correction=True)
         np.testing.assert_allclose(got.p_value[i], want.pvalue, rtol=1e-10, atol=0)
         assert got.statistic[i] == st.rankdata(size)[d[d != 0] > 0].sum()
 
@@ -357,7 +360,7 @@ def test_t_tests_agree_with_scipy(name, alternative, missing):
     for i, (a, b) in enumerate(zip(x, y, strict=True)):
         one = st.ttest_ind(a[~np.isnan(a)], b[~np.isnan(b)], equal_var=name == "student", alternative=alternative)
         interval = one.confidence_interval(0.9)
-        np.testing.assert_allclose([got.conf_low[i], got.conf_high[i]], interval, rtol=1e-11)
+        np.testing.assert_allclose([got.conf_low[i], got.conf_high[i]], interval, rtol=1e-9)  # older SciPy is no better
 
 
 @pytest.mark.parametrize("alternative", ALTERNATIVES)
@@ -370,7 +373,7 @@ def test_paired_t_agrees_with_scipy(alternative):
         np.testing.assert_allclose(
             [got.statistic[i], got.p_value[i], got.df[i]], [want.statistic, want.pvalue, want.df], rtol=1e-11
         )
-        np.testing.assert_allclose([got.conf_low[i], got.conf_high[i]], want.confidence_interval(0.99), rtol=1e-10)
+        np.testing.assert_allclose([got.conf_low[i], got.conf_high[i]], want.confidence_interval(0.99), rtol=1e-9)
 
 
 def test_t_test_and_interval_say_the_same():

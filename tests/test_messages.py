@@ -109,7 +109,8 @@ def plan(line, table="plan"):
         (
             with_cells((2, "Value", "0")),
             "panel.csv: zero and negative values have no logarithm: row 2, subject 'P1', visit 'pre', analyte 'IL-6', found '0'. "
-            "If they mean 'not detected', say so when reading: codes={'0': 'below'}; or use scale='raw'.",
+            "If they mean 'not detected', say so when reading: codes={'0': 'below'}; if the file holds logarithms: "
+            "logged='log2'; or use scale='raw'.",
         ),
         (
             text(rows(), ";").replace(".", ","),
