@@ -385,6 +385,28 @@ def test_combined_results_are_adjusted_by_visit_as_they_were_or_all_together():
     assert (together.table["n_tests"] == whole.table["p_value"].notna().sum()).all()
 
 
+@pytest.mark.xfail(
+    raises=AssertionError, strict=True, reason="rows of one contrast and visit are one family, whatever their test"
+)
+@pytest.mark.parametrize(
+    "other", [{"test": "mann_whitney"}, {"test": "welch", "scale": "raw"}, {"test": "welch", "below_limit": "drop"}]
+)
+def test_the_same_question_asked_twice_is_two_families(other):
+    parts = [answer("baseline", "welch"), cc.compare_baseline(study(), **other)]
+    whole = cc.Results.combine(parts)
+    again = whole.adjust("BH")
+    assert again.table["n_tests"].equals(whole.table["n_tests"])
+    np.testing.assert_array_equal(again.table["p_adjusted"], whole.table["p_adjusted"])
+
+
+@pytest.mark.xfail(raises=AssertionError, strict=True, reason="the caption is that of the first row")
+def test_html_of_several_tests_does_not_speak_of_one():
+    whole = cc.Results.combine([answer("baseline", "welch"), answer("within", "signed_rank", adjust="holm")])
+    caption = parsed(whole._repr_html_()).cells[0]
+    assert ("welch" in caption) == ("signed_rank" in caption)
+    assert ("BH" in caption) == ("holm" in caption)
+
+
 # ---------------------------------------------------------------- CSV
 
 CELL = hs.text(
