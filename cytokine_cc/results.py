@@ -102,8 +102,8 @@ class Results:
             "<tr>" + "".join(f"<td>{html.escape(_shown(value))}</td>" for value in row) + "</tr>"
             for row in rows.itertuples(index=False)
         )
-        first = self.table.iloc[0] if len(self) else None
-        how = f"{first['test']} on {first['scale']}, adjusted by {first['adjust']}; " if first is not None else ""
+        ways = self.table[["test", "scale", "adjust"]].drop_duplicates()
+        how = "{} on {}, adjusted by {}; ".format(*ways.iloc[0]) if len(ways) == 1 else ""
         cut = f" (the first {_MOST_HTML} shown)" if len(self) > _MOST_HTML else ""
         left_out = f"{len(self)} rows{cut}, {len(self.excluded)} cells left out"
         caption = html.escape(f"{how}{left_out}. Rounded here; .table has full precision.")
@@ -165,7 +165,7 @@ class Results:
         method : str
             As in `adjust_pvalues`.
         family : {"visit", "all"}, optional
-            "visit": each contrast and visit its own family; "all": all rows. None keeps what the table says.
+            "visit": each contrast, visit and way of testing its own family; "all": all rows. None keeps what the table says.
 
         Returns
         -------
@@ -178,7 +178,9 @@ class Results:
         if family is not None:
             table["family"] = family
         table["adjust"] = method
-        own = table["contrast"] + "\0" + table["visit"]
+        own = table["contrast"].copy()
+        for column in ("visit", "test", "scale", "below_limit", "alternative"):  # combined results are families of their own
+            own = own + "\0" + table[column]
         keys = own.where(table["family"] == "visit", "\0all")
         adjusted = np.full(len(table), np.nan)
         tests = np.zeros(len(table), dtype=np.int64)

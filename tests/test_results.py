@@ -385,18 +385,13 @@ def test_combined_results_are_adjusted_by_visit_as_they_were_or_all_together():
     assert (together.table["n_tests"] == whole.table["p_value"].notna().sum()).all()
 
 
-ONE_FAMILY = pytest.mark.xfail(
-    raises=AssertionError, strict=True, reason="rows of one contrast and visit are one family, whatever their test"
-)
-
-
 @pytest.mark.parametrize(
     "other",
     [
         {"test": "welch", "scale": "raw"},
-        pytest.param({"test": "mann_whitney"}, marks=ONE_FAMILY),
-        pytest.param({"test": "welch", "below_limit": "drop"}, marks=ONE_FAMILY),
-        pytest.param({"test": "welch", "alternative": "less"}, marks=ONE_FAMILY),
+        {"test": "mann_whitney"},
+        {"test": "welch", "below_limit": "drop"},
+        {"test": "welch", "alternative": "less"},
     ],
 )
 def test_the_same_question_asked_twice_is_two_families(other):
@@ -407,7 +402,6 @@ def test_the_same_question_asked_twice_is_two_families(other):
     np.testing.assert_array_equal(again.table["p_adjusted"], whole.table["p_adjusted"])
 
 
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="the caption is that of the first row")
 def test_html_of_several_tests_does_not_speak_of_one():
     whole = cc.Results.combine([answer("baseline", "welch"), answer("within", "signed_rank", adjust="holm")])
     caption = parsed(whole._repr_html_()).cells[0]
