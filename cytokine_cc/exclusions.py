@@ -94,10 +94,6 @@ def _cell_reasons(study: Study, question: Question, contrast: Contrast, cells: t
     return np.array([text or "no value in the matched partner" for text in texts], dtype=object)[which.reshape(-1)]
 
 
-def _reason(code: int, visit: str, rule: str) -> str:
-    return _REASONS[code].format(visit=visit, rule=rule)
-
-
 def _place_codes(study: Study, rule: str, place: slice, cells: tuple[np.ndarray, ...]) -> np.ndarray:
     """Code why a value is absent at a visit (or a baseline of several), for each cell."""
     arrays = study.arrays
