@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it equal to _PUBLIC
     from .analysis import Analysis, analyze, change_between, change_within, compare_baseline
+    from .balance import balance_table, match_controls
     from .config import load_study
     from .design import Design
     from .errors import AnalysisWarning, CytokineError, OptionError, PanelError, StudyError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from .plan import Baseline, ChangeBetween, ChangeWithin, Plan
     from .readers import read_panel
     from .results import Results
+    from .simulation.patterns import Pattern
     from .study import Study
     from .summaries import descriptives
 
@@ -30,6 +32,8 @@ _PUBLIC = {
     # design
     "Design": "design",
     "Study": "study",
+    "balance_table": "balance",
+    "match_controls": "balance",
     # plan
     "Plan": "plan",
     "Baseline": "plan",
@@ -44,6 +48,8 @@ _PUBLIC = {
     "descriptives": "summaries",
     "Results": "results",
     "adjust_pvalues": "multiplicity",
+    # simulation
+    "Pattern": "simulation.patterns",
     # errors
     "CytokineError": "errors",
     "PanelError": "errors",
