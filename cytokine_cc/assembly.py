@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -41,7 +42,7 @@ def results_of(study: Study, question: Question, contrasts: list[Contrast]) -> R
 def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, Any]:
     """One contrast as the columns of a results table."""
     entry, m, s, stats = question.entry, len(study.analytes), contrast.summary, contrast.statistics
-    label, visit = contrast_label(study, question, contrast)
+    label, visit = contrast_label(question, contrast.visit, contrast.group, study.baseline, study.visits)
     back = question.scale
 
     def text(value: str) -> Any:
@@ -86,15 +87,14 @@ def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, 
     }
 
 
-def contrast_label(study: Study, question: Question, contrast: Contrast) -> tuple[str, str]:
-    """Return the contrast, stating the sign, and the visit it belongs to."""
+def contrast_label(question: Question, visit: int | None, group: str, baseline: str, later: Sequence[str]) -> tuple[str, str]:
+    """Return the contrast, stating the sign, and the label of the visit it belongs to."""
     sign = "-" if question.scale == "raw" else "/"
-    if contrast.visit is None:
-        return f"case {sign} control", study.baseline
-    visit = study.visits[contrast.visit]
-    if contrast.group:
-        return f"{visit} {sign} {study.baseline} in {contrast.group}", visit
-    return f"change: case {sign} control", visit
+    if visit is None:
+        return f"case {sign} control", baseline
+    if group:
+        return f"{later[visit]} {sign} {baseline} in {group}", later[visit]
+    return f"change: case {sign} control", later[visit]
 
 
 def _notes(study: Study, question: Question, contrast: Contrast) -> np.ndarray:
