@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it equal to _PUBLIC
     from .analysis import Analysis, analyze, change_between, change_within, compare_baseline
-    from .balance import balance_table, match_controls
+    from .balance import balance_table
     from .config import load_study
     from .design import Design
     from .errors import AnalysisWarning, CytokineError, OptionError, PanelError, StudyError
+    from .matching import match_controls
     from .multiplicity import adjust_pvalues
     from .panel import Panel, State
     from .plan import Baseline, ChangeBetween, ChangeWithin, Plan
@@ -33,7 +34,7 @@ _PUBLIC = {
     "Design": "design",
     "Study": "study",
     "balance_table": "balance",
-    "match_controls": "balance",
+    "match_controls": "matching",
     # plan
     "Plan": "plan",
     "Baseline": "plan",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any
 
 import pandas as pd
 
 from .assembly import results_of
+from .balance import balance_table
 from .engine import run
 from .errors import NonPositiveError, OptionError, known_keys
 from .exclusions import explain_nonpositive
@@ -210,6 +212,8 @@ class Analysis:
     ----------
     plan : Plan
     study : Study
+    balance : DataFrame
+        `balance_table` of the study, made when it is asked for.
     descriptives : DataFrame
     baseline, change_within, change_between : Results or None
         None where the plan does not ask.
@@ -221,6 +225,11 @@ class Analysis:
     baseline: Results | None
     change_within: Results | None
     change_between: Results | None
+
+    @cached_property
+    def balance(self) -> pd.DataFrame:
+        """How well cases and controls agree on the covariates of the study before treatment."""
+        return balance_table(self.study)
 
     @property
     def results(self) -> dict[str, Results]:
