@@ -113,7 +113,8 @@ def _named_columns(study: Study, columns: Any) -> list[str]:
 
 
 def _at_baseline(study: Study, name: str) -> np.ndarray:
-    values = covariate_values(study.panel.samples[name])
+    column = study.panel.samples[name]
+    values = covariate_values(column.astype("category") if name == "plate" else column)  # plates are labels, also "1" and "2"
     number = values.dtype.kind == "f"
     at = study.sample_at[: len(study.baseline_visits)]
     cells = np.where(at >= 0, values[at], np.nan if number else "")

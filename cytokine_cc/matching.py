@@ -81,8 +81,9 @@ def match_controls(
     Notes
     -----
     Both distances take variances within groups, pooled: they are ``MatchIt::mahalanobis_dist(group ~ ...)`` and
-    ``MatchIt::scaled_euclidean_dist(group ~ ...)``, the second with two exceptions: 0/1 columns have the same divisor (n - 2)
-    as others, and a text of two levels counts as much as a 0/1 column, not twice. The assignment is what
+    ``MatchIt::scaled_euclidean_dist(group ~ ...)`` of numbers, but that 0/1 columns have the same divisor (n - 2) as others in
+    the second. A text counts as its indicators do, and one of two levels as a 0/1 column does. (MatchIt counts it twice in
+    the second; in the first, version 4.5.1 loses digits that matter: it factors a singular matrix.) The assignment is what
     ``MatchIt::matchit(method = "optimal")`` asks of optmatch. Calipers are those of MatchIt, ``std.caliper = TRUE`` for a
     number and FALSE for a mapping. Columns that do not vary within groups do not bear on the choice. Where several
     assignments have the least total, the order of rows decides.
@@ -265,9 +266,13 @@ def _check_subjects(
     labels, roles = as_labels(subjects[group]), (as_label(case), as_label(control))
     if roles[0] == roles[1] or "" in roles:
         raise OptionError(f"`case` and `control` must be two labels of the column {group!r}; got {case!r} and {control!r}.")
+
+    def row(position: int) -> dict[str, Any]:
+        return {} if subject is None else {"row": subjects.index[position]}  # else the index is the subject
+
     seen: set[str] = set()
     for position, (own, label) in enumerate(zip(ids, labels, strict=True)):
-        where = {"row": subjects.index[position], "subject": own}
+        where = {**row(position), "subject": own}
         if own in NOT_GIVEN:
             faults.add("the subject is blank", **where, remedy="Fill in the cell or leave the row out.")
         elif own in seen:
@@ -287,7 +292,7 @@ def _check_subjects(
     for name, values in codes.items():
         unknown = ~np.isfinite(values) if values.dtype.kind == "f" else values == ""
         for position in np.flatnonzero(unknown).tolist():
-            where = {"row": subjects.index[position], "subject": ids[position], "column": name}
+            where = {**row(position), "subject": ids[position], "column": name}
             faults.add("a covariate is missing or infinite", **where, remedy="Fill it in, or leave the subject out.")
     faults.raise_if_any()
     return ids, labels == roles[0], codes
