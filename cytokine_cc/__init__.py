@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from .readers import read_panel
     from .results import Results
     from .simulation.patterns import Pattern
+    from .simulation.scenario import Scenario, load_scenario
     from .study import Study
     from .summaries import descriptives
 
@@ -50,6 +51,8 @@ _PUBLIC = {
     "Results": "results",
     "adjust_pvalues": "multiplicity",
     # simulation
+    "Scenario": "simulation.scenario",
+    "load_scenario": "simulation.scenario",
     "Pattern": "simulation.patterns",
     # errors
     "CytokineError": "errors",

@@ -1,0 +1,434 @@
+"""Scenario: a generator of studies, read from a text file that needs no Python to edit."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..arrays import StudyArrays
+from ..design import Design
+from ..errors import OptionError, did_you_mean, quoted, whole_number
+from ..kernels.common import BASELINE, QUESTIONS
+from ..panel import Panel, State
+from ..plan import Plan
+from ..study import Study
+from ..toml_files import read_toml
+from .cohort import Subjects, draw_subjects
+from .components import add_up
+from .model import Model, model_of
+from .observation import draw_limits, draw_plates, lose, observe
+from .parameters import KINDS_OF_SOURCE
+from .patterns import Pattern
+from .reading import Contents, read_contents
+from .streams import Streams
+
+FOLDER = Path(__file__).parent.parent / "data" / "scenarios"
+_PUBLISHED = ("citation", "doi", "seed", "replicate")
+
+
+def load_scenario(name_or_path: Any) -> Scenario:
+    """Load a scenario that comes with the library, or any scenario file.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A name such as "henry2010" or "null", or the path of a .toml file.
+
+    Returns
+    -------
+    Scenario
+
+    Raises
+    ------
+    OptionError
+        No such scenario; a file with faults, all listed: unknown keys and analytes, values out of range (the message names key,
+        value and what is allowed), a correlation that is not positive definite, a cohort too small for its cases.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> cc.load_scenario("henry2010").draw(seed=1).n_case
+    30
+    """
+    text = str(name_or_path)
+    path = Path(text)
+    if path.suffix != ".toml" and len(path.parts) == 1:
+        names = scenario_names()
+        if text not in names:
+            hint = did_you_mean(text, names) or " A scenario of your own is named by its path, which ends in .toml."
+            raise OptionError(f"no scenario named {text!r} comes with the library; there are {quoted(names)}.{hint}")
+        path = FOLDER / f"{text}.toml"
+    file, content = read_toml(path)
+    return Scenario(path.stem, content, file)
+
+
+def scenario_names() -> list[str]:
+    """Names of the scenarios that come with the library."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A generator of studies: who takes part, what their levels are made of, what the laboratory reports.
+
+    Made by `load_scenario`. For each study, in this order: a cohort with covariates and scores; case status from the scores;
+    controls chosen beside the cases; levels as a sum of components (natural logs); plates, limits, missing samples.
+
+    Parameters
+    ----------
+    name : str
+    content : mapping
+        The scenario file, parsed; ``docs/scenarios.md`` lists its tables and keys.
+    file : str, optional
+        What to call it in messages.
+
+    Attributes
+    ----------
+    title, about : str
+    analytes, visits : tuple of str
+        The first visit is the baseline.
+    n_case, n_control : int
+    plan : Plan
+        The plan that the file carries, or all questions with their defaults.
+    patterns : tuple of Pattern
+        What the published study showed, as conditions on a study.
+    published : dict
+        citation, doi; seed and replicate of the study to show; only what the file gives.
+
+    Raises
+    ------
+    OptionError
+        As `load_scenario`.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> scenario = cc.load_scenario("null")
+    >>> study = scenario.draw(seed=1)
+    >>> cc.analyze(study, scenario.plan).baseline.significant().table["analyte"].tolist()
+    []
+    """
+
+    name: str
+    content: Mapping[str, Any]
+    file: str = ""
+    title: str = field(init=False)
+    about: str = field(init=False)
+    plan: Plan = field(init=False)
+    patterns: tuple[Pattern, ...] = field(init=False)
+    published: Mapping[str, Any] = field(init=False)
+    _contents: Contents = field(init=False, repr=False)
+    _model: Model = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        file = self.file or self.name
+        content = copy.deepcopy(dict(self.content))
+        found = read_contents(content, file)
+        asked = QUESTIONS if len(found.tables["study"]["visits"]) > 1 else (BASELINE,)
+        patterns = content.get("pattern", [])
+        if not isinstance(patterns, list):
+            raise OptionError(f"{file}: pattern must be a list of tables, each headed [[pattern]]; got {patterns!r}.")
+        values = {
+            "content": content,
+            "title": _line(content, "title", file),
+            "about": _line(content, "about", file),
+            "plan": Plan.from_table(content.get("plan", {}), file, asked),
+            "patterns": tuple(Pattern.from_table(row, f"{file}: [[pattern]] {i + 1}") for i, row in enumerate(patterns)),
+            "published": _published(content.get("published", {}), file),
+            "_contents": found,
+            "_model": model_of(found),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Scenario {self.name!r}: {self.n_case} cases, {self.n_control} controls, {len(self.analytes)} analytes at visits "
+            f"{quoted(self.visits)}; {(self._model.group != 0).sum()} analytes differ between the groups>"
+        )
+
+    @property
+    def analytes(self) -> tuple[str, ...]:
+        """Names of the analytes."""
+        return self._contents.analytes
+
+    @property
+    def visits(self) -> tuple[str, ...]:
+        """Labels of the visits, the baseline first."""
+        return self._model.visits
+
+    @property
+    def n_case(self) -> int:
+        """Number of cases."""
+        return self._model.n_case
+
+    @property
+    def n_control(self) -> int:
+        """Number of controls."""
+        return self._model.n_control
+
+    def effect(self, visit: int | None = None, group: str = "") -> np.ndarray:
+        """Return the true effect on each analyte as a natural log ratio.
+
+        Parameters
+        ----------
+        visit : int or None
+            Position among the later visits; None: case / control at baseline.
+        group : {"", "case", "control"}
+            Change from baseline in that group; "": difference of the changes, case - control.
+
+        Returns
+        -------
+        ndarray, shape (analytes,)
+            What belongs to the analyte: not plates, covariates, or a shift of shared factors by handling.
+        """
+        if visit is None:
+            return self._model.group.copy()
+        change = self._model.change
+        return (change[group][visit] if group else change["case"][visit] - change["control"][visit]).copy()
+
+    def draw(self, seed: int, replicate: int = 0) -> Study:
+        """Draw one study.
+
+        Parameters
+        ----------
+        seed : int
+        replicate : int
+            Study number `replicate` of that seed: the one that `certify` sees with the same seed as its replicate of that number.
+
+        Returns
+        -------
+        Study
+
+        Raises
+        ------
+        OptionError
+            A seed that is no whole number, or a cohort that yields too few cases by bad luck.
+        """
+        k = whole_number("replicate", replicate, least=0)
+        drawn = self._draw(seed, [k])
+        return self._study(drawn, f"scenario {self.name}, seed {seed}, replicate {k}")
+
+    def draw_arrays(self, seed: int, replicates: Iterable[int]) -> StudyArrays:
+        """Draw many studies at once, as arrays.
+
+        Parameters
+        ----------
+        seed : int
+        replicates : iterable of int
+            Their numbers, such as range(64). Number k is the same in any company and in ``draw(seed, k)``.
+
+        Returns
+        -------
+        StudyArrays
+            value, state: (replicates, visits, analytes, subjects); limits broadcast; cases stand first.
+        """
+        drawn = self._draw(seed, replicates)
+        value, subjects = drawn["value"], drawn["subjects"]
+        unknown = np.broadcast_to(np.nan, value.shape)
+        limits = self._model.limits
+        return StudyArrays(
+            value=value,
+            state=drawn["state"],
+            lower=unknown if limits is None else np.broadcast_to(drawn["lower"], value.shape),
+            upper=unknown if limits is None else np.broadcast_to(drawn["upper"], value.shape),
+            fallback_lower=unknown,
+            fallback_upper=unknown,
+            case=subjects.case,
+            stratum=subjects.set_number,
+            later=self.visits[1:],
+        )
+
+    def parameters(self) -> pd.DataFrame:
+        """List every number of the scenario and where it comes from.
+
+        Returns
+        -------
+        DataFrame
+            table, key, name (analyte, covariate ...), value, origin ("sourced", "computed", "assumed"), source. What the file
+            does not say is assumed.
+        """
+        sources = self.content.get("from", {})
+        rows = []
+        for path, key, name, value in _leaves(self.content):
+            text = next((sources[own] for own in _paths(path, key, name) if own in sources), "assumed")
+            origin = next(kind for kind in KINDS_OF_SOURCE if text.startswith(kind))
+            rows.append((path, key, name, value, origin, text.removeprefix(origin).lstrip(": ")))
+        return pd.DataFrame(rows, columns=["table", "key", "name", "value", "origin", "source"])
+
+    def vary(self, changes: Mapping[str, Any], name: str | None = None) -> Scenario:
+        """Return the scenario with other values.
+
+        Parameters
+        ----------
+        changes : mapping
+            Table or "table.key" -> value; None takes it out. What is changed is assumed from then on.
+        name : str, optional
+
+        Returns
+        -------
+        Scenario
+
+        Examples
+        --------
+        >>> import cytokine_cc as cc
+        >>> cc.load_scenario("null").vary({"study.cases": 60, "subject.icc": 0.5}).n_case
+        60
+        """
+        content = copy.deepcopy(dict(self.content))
+        for path, value in changes.items():
+            *tables, key = path.split(".")
+            own = content
+            for table in tables:
+                own = own.setdefault(table, {})
+                if not isinstance(own, dict):
+                    raise OptionError(f"{path!r} leads through {table!r}, which is no table.")
+            if value is None:
+                own.pop(key, None)
+            else:
+                own[key] = copy.deepcopy(value)
+            sources = content.get("from", {})
+            for said in [said for said in sources if said == path or said.startswith(f"{path}.")]:
+                del sources[said]
+        return Scenario(name or f"{self.name}, varied", content)
+
+    def to_toml(self) -> str:
+        """Write the scenario as a scenario file.
+
+        Returns
+        -------
+        str
+            Without the comments of the file that it was read from; where numbers come from stands in [from].
+        """
+        import tomli_w
+
+        return tomli_w.dumps(dict(self.content))
+
+    def _draw(self, seed: int, replicates: Iterable[int]) -> dict[str, Any]:
+        model = self._model
+        rng = Streams(whole_number("seed", seed, least=0), replicates)
+        subjects = draw_subjects(rng, model.n_case, model.n_control, len(model.visits), model.cohort)
+        if model.plates is not None:
+            object.__setattr__(subjects, "plate", draw_plates(rng, subjects, model.plates))
+        level = add_up(rng, subjects, model.parts)
+        value = np.exp(level)
+        state = np.broadcast_to(np.int8(State.MEASURED), value.shape)
+        lower = upper = np.nan
+        if model.limits is not None:
+            lower, upper = draw_limits(rng, subjects, model.limits), model.limits["upper"]
+            value, state = observe(rng, value, lower, upper, model.limits)
+        sample = np.broadcast_to(True, (len(rng), subjects.n_visits, subjects.case.size))
+        if model.missing is not None:
+            value, state, sample = lose(rng, level, value, state, model.missing)
+        return {"subjects": subjects, "value": value, "state": state, "lower": lower, "upper": upper, "sample": sample}
+
+    def _study(self, drawn: Mapping[str, Any], source: str) -> Study:
+        """Make a Study of the one replicate that was drawn."""
+        subjects, value = drawn["subjects"], drawn["value"][0]
+        subject, visit = np.nonzero(drawn["sample"][0].T)
+        lower, upper = (np.broadcast_to(drawn[name], drawn["value"].shape)[0] for name in ("lower", "upper"))
+        cells = [array[visit, :, subject].T for array in (value, drawn["state"][0], lower, upper)]
+        contents, study = self._contents, self._contents.tables["study"]
+        analytes = pd.DataFrame(
+            {"unit": contents.units, "category": contents.categories}, index=pd.Index(self.analytes, name="analyte"), dtype=object
+        )
+        panel = Panel.from_arrays(
+            *(np.ascontiguousarray(cell) for cell in cells),
+            samples=self._samples(subjects, subject, visit),
+            analytes=analytes,
+            has_plates=subjects.plate is not None,
+            source=source,
+        )
+        matching = (self._model.cohort.matching if self._model.cohort else None) or {}
+        design = Design(
+            study["group"],
+            study["case"],
+            study["control"],
+            baseline=self.visits[0],
+            visits=self.visits[1:] or None,
+            matched_set=None if subjects.set_number is None else "Set",
+            matched_on=matching.get("on", ()),
+        )
+        return Study(panel, design)
+
+    def _samples(self, subjects: Subjects, subject: np.ndarray, visit: np.ndarray) -> pd.DataFrame:
+        study, cohort = self._contents.tables["study"], self._model.cohort
+        person = subjects.person[0] + 1
+        width = max(3, len(str(cohort.size if cohort else len(person))))
+        ids = np.array([f"S{number:0{width}d}" for number in person], dtype=object)
+        columns: dict[str, Any] = {
+            "subject": ids[subject],
+            "visit": np.array(self.visits, dtype=object)[visit],
+            "plate": np.full(len(subject), np.nan, dtype=object),
+            study["group"]: np.where(subjects.case, study["case"], study["control"]).astype(object)[subject],
+        }
+        if subjects.plate is not None:
+            columns["plate"] = np.array([f"P{number + 1}" for number in subjects.plate[0, visit, subject]], dtype=object)
+        if subjects.set_number is not None:
+            columns["Set"] = np.array([str(number + 1) for number in subjects.set_number], dtype=object)[subject]
+        for name, x in subjects.covariates.items():
+            levels = cohort.covariates[name].get("levels") if cohort else None
+            own = x[0] if levels is None else np.array(levels, dtype=object)[x[0]]
+            columns[name] = own[subject]
+        for name, x in subjects.scores.items():
+            columns[name] = x[0, visit, subject]
+        frame = pd.DataFrame(columns)
+        frame.index = pd.Index([f"{s} {v}" for s, v in zip(frame["subject"], frame["visit"], strict=True)], name="sample")
+        return frame
+
+    @cached_property
+    def variances(self) -> pd.DataFrame:
+        """Variance of the log level of controls at baseline, by what it stems from; index analyte."""
+        return pd.DataFrame(dict(self._model.variances), index=pd.Index(self.analytes, name="analyte"))
+
+
+def _line(content: Mapping[str, Any], key: str, file: str) -> str:
+    text = content.get(key, "")
+    if not isinstance(text, str):
+        raise OptionError(f"{file}: {key} must be a text in quotes; got {text!r}.")
+    return text.strip()
+
+
+def _published(table: Any, file: str) -> dict[str, Any]:
+    if not isinstance(table, Mapping):
+        raise OptionError(f"{file}: [published] must be a table; got {table!r}.")
+    for key, value in table.items():
+        if key not in _PUBLISHED:
+            raise OptionError(f"{file}: [published] has unknown key {key!r}; allowed: {quoted(_PUBLISHED)}.")
+        if key in ("seed", "replicate"):
+            whole_number(f"{file}: [published] {key}", value, least=0)
+    return dict(table)
+
+
+def _leaves(content: Mapping[str, Any]) -> Iterable[tuple[str, str, str, Any]]:
+    """Yield (table, key, name, value) of everything that a scenario file gives."""
+    for table, own in content.items():
+        if table in ("title", "about", "from", "plan", "pattern", "published") or not isinstance(own, Mapping):
+            continue
+        for key, value in own.items():
+            if table == "analytes":
+                yield from ((table, column, key, number) for column, number in value.items())
+            elif (table, key) in (("cohort", "covariates"), ("cohort", "scores")):
+                yield from (
+                    (f"{table}.{key}", parameter, name, number)
+                    for name, row in value.items()
+                    for parameter, number in row.items()
+                )
+            elif isinstance(value, Mapping):
+                yield from ((table, key, name, number) for name, number in value.items())
+            else:
+                yield table, key, "", value
+
+
+def _paths(table: str, key: str, name: str) -> list[str]:
+    """Where [from] may speak of a value, the nearest first."""
+    nested = table.startswith("cohort.")
+    inner = [f"{table}.{name}.{key}", f"{table}.{name}", table] if nested else [f"{table}.{key}.{name}", f"{table}.{key}", table]
+    return [*inner, *([table.partition(".")[0]] if nested else [])]

@@ -1,0 +1,173 @@
+"""Scenarios: the same study alone, in a batch and as a Study; parts; what a file says and where it comes from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cytokine_cc as cc
+from cytokine_cc.panel import State
+from cytokine_cc.simulation.scenario import Scenario, scenario_names
+from cytokine_cc.toml_files import parse_toml
+
+from .scenario_texts import EVERYTHING
+
+
+def everything(**changes) -> Scenario:
+    scenario = Scenario("everything", parse_toml(EVERYTHING, "everything.toml"), "everything.toml")
+    return scenario.vary(changes) if changes else scenario
+
+
+FREQUENCY = {
+    "matching": {"kind": "frequency", "on": ["Age", "Chemo"], "bands": {"Age": 10}},
+    "set_effect": None,
+    "study.controls": 17,
+}
+KINDS = {
+    "sets": {},
+    "frequency": FREQUENCY,
+    "no matching": {"matching": None, "set_effect": None},
+    "no cohort": {"cohort": None, "cases": None, "matching": None, "set_effect": None, "covariate_effect": None},
+    "no limits": {f"analytes.{name}": {"mean": 1.0} for name in ("IL-6", "TNF-a", "MCP-1", "IL-17", "VEGF")} | {"limits": None},
+    "nothing missing": {"missing": None},
+    "one visit": {
+        "study.visits": ["only"],
+        "cases": {"at_least": {"VAS": 22}},
+        "change": None,
+        "missing.samples": 0.0,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_replicate_is_the_same_alone_in_a_batch_and_as_a_study(kind):
+    scenario = everything(**KINDS[kind])
+    batch = scenario.draw_arrays(5, range(4))
+    for k in range(4):
+        alone = scenario.draw_arrays(5, [k])
+        arrays = scenario.draw(5, k).arrays
+        np.testing.assert_array_equal(arrays.case, batch.case)
+        if batch.stratum is None:
+            assert arrays.stratum is None
+        else:
+            np.testing.assert_array_equal(arrays.stratum, batch.stratum)
+        there = batch.state[k] != State.MISSING
+        for name in ("value", "state", "lower", "upper"):
+            np.testing.assert_array_equal(getattr(alone, name)[0], getattr(batch, name)[k])
+            np.testing.assert_array_equal(
+                np.where(there, getattr(arrays, name), 0), np.where(there, getattr(batch, name)[k], 0), err_msg=name
+            )
+        assert (arrays.later, arrays.n_baseline) == (batch.later, batch.n_baseline)
+
+
+def test_other_seeds_and_replicates_are_other_studies():
+    scenario = everything()
+    first = scenario.draw(1).panel.values
+    assert not first.equals(scenario.draw(2).panel.values)
+    assert not first.equals(scenario.draw(1, 1).panel.values)
+    assert first.equals(scenario.draw(1, 0).panel.values)
+
+
+def test_the_study_holds_what_the_file_describes():
+    study = everything().draw(3)
+    samples = study.panel.samples
+    assert (study.n_case, study.n_control, study.visits) == (12, 24, ("month1", "month6"))
+    assert list(samples.columns) == ["subject", "visit", "plate", "Arm", "Set", "Age", "BMI", "Chemo", "HAQ", "VAS"]
+    assert study.design.matching == "sets"
+    assert (study.design.case, study.design.control, study.design.matched_on) == ("AIMSS", "none", ("Age", "Chemo"))
+    assert samples["Set"].nunique() == 12
+    assert samples.groupby("Set")["Chemo"].nunique().max() == 1
+    assert study.excluded.empty
+    assert set(samples["plate"]) == {"P1", "P2", "P3"}
+    assert study.panel.analytes.loc["IL-6"].tolist() == ["pg/mL", "cytokine"]
+    assert study.panel.source == "scenario everything, seed 3, replicate 0"
+    states = study.panel.state.to_numpy()
+    assert {int(state) for state in np.unique(states)} == {0, 1, 2, 3, 4}
+    assert (samples["visit"] == "before").sum() == 36
+    assert len(samples) < 3 * 36
+
+
+def test_cases_are_those_whose_scores_rose():
+    samples = everything().draw(3).panel.samples
+    complete = samples.groupby("subject").filter(lambda rows: len(rows) == 3)
+    wide = complete.pivot(index=["subject", "Arm"], columns="visit", values=["HAQ", "VAS"])
+    rose = np.zeros(len(wide), dtype=bool)
+    for score, rise in (("HAQ", 0.5), ("VAS", 20)):
+        rose |= (wide[score][["month1", "month6"]].sub(wide[score]["before"], axis=0) >= rise - 1e-9).any(axis=1).to_numpy()
+    np.testing.assert_array_equal(rose, wide.index.get_level_values("Arm") == "AIMSS")
+
+
+def test_a_batch_feeds_the_engine_as_a_study_does():
+    scenario = everything(**FREQUENCY)
+    from cytokine_cc.engine import run
+
+    found = run(scenario.plan.questions, scenario.draw_arrays(9, range(3)))
+    for k in range(3):
+        analysis = cc.analyze(scenario.draw(9, k))
+        for question, contrasts in zip(scenario.plan.questions, found, strict=True):
+            table = analysis.results[question.kind].table
+            p = np.concatenate([contrast.statistics.p_value[k] for contrast in contrasts])
+            np.testing.assert_array_equal(table["p_value"].to_numpy(), p)
+
+
+def test_true_effects():
+    scenario = everything()
+    group = scenario.effect()
+    assert group[0] == pytest.approx(np.log(0.6))
+    assert group[4] == pytest.approx(-0.8 * 0.7)
+    assert group[2] == group[3] == 0
+    chemo = np.log(1.2) ** 2 * 0.24
+    within = 0.7**2 + 0.15**2 + np.log1p(0.08**2) + chemo
+    assert group[1] == pytest.approx(np.log(1.4) * within / np.log(2))
+    np.testing.assert_allclose(scenario.effect(1, "case"), [np.log(1.5), 0, 0, 0, np.log(0.8)])
+    np.testing.assert_allclose(scenario.effect(0, "case"), 0.5 * scenario.effect(1, "case"))
+    np.testing.assert_allclose(scenario.effect(1, "control"), [0, 0, 0, 0, np.log(0.8)])
+    np.testing.assert_allclose(scenario.effect(1), [np.log(1.5), 0, 0, 0, 0], atol=1e-15)
+
+
+def test_a_scenario_survives_writing(tmp_path):
+    scenario = everything()
+    path = tmp_path / "again.toml"
+    path.write_text(scenario.to_toml(), encoding="utf-8")
+    again = cc.load_scenario(path)
+    assert again.name == "again"
+    assert again.content == scenario.content
+    assert again.draw(4).panel.values.equals(scenario.draw(4).panel.values)
+
+
+def test_every_number_says_where_it_comes_from():
+    table = everything().parameters().set_index(["table", "key", "name"])
+    assert table.loc[("study", "cases", "")].tolist() == [12, "sourced", "nowhere, for tests"]
+    assert table.loc[("analytes", "mean", "IL-6"), "origin"] == "computed"
+    assert table.loc[("analytes", "mean", "VEGF"), "origin"] == "assumed"
+    assert table.loc[("cohort.covariates", "sd", "Age"), "origin"] == "sourced"
+    assert table.loc[("well", "cv", ""), ["origin", "source"]].tolist() == ["assumed", ""]
+    varied = everything(**{"study.cases": 24}).parameters().set_index(["table", "key", "name"])
+    assert varied.loc[("study", "cases", ""), "origin"] == "assumed"
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_bundled_scenarios_name_the_source_of_every_number(name):
+    scenario = cc.load_scenario(name)
+    sources = scenario.content["from"]
+    assert scenario.title
+    assert scenario.about
+    from cytokine_cc.simulation.scenario import _leaves, _paths
+
+    silent = {(table, key) for table, key, own, _ in _leaves(scenario.content) if not set(_paths(table, key, own)) & set(sources)}
+    assert not silent
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_bundled_scenarios_draw_analyse_and_repeat(name):
+    scenario = cc.load_scenario(name)
+    study = scenario.draw(1)
+    assert (study.n_case, study.n_control) == (scenario.n_case, scenario.n_control)
+    assert tuple(study.analytes) == scenario.analytes
+    analysis = cc.analyze(study, scenario.plan)
+    assert analysis.results
+
+
+def test_unknown_scenario():
+    with pytest.raises(cc.OptionError, match="no scenario named 'henry2001' comes with the library; .* Did you mean 'henry2010'"):
+        cc.load_scenario("henry2001")
