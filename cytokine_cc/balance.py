@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from .errors import OptionError, did_you_mean, quoted, texts
-from .matching import assign_controls as assign_controls  # its users know it by this place
 from .matching import covariate_values
 from .study import Study
 
@@ -54,12 +53,12 @@ def balance_table(study: Study, columns: Iterable[str] | None = None) -> pd.Data
     that are constant and equal have 0; constant and different, an infinite one; a number with fewer than two values in a
     group, NaN. It equals MatchIt's ``summary(matchit(group ~ x, method = NULL, estimand = "ATE"))``. `tableone` has, by
     documentation, the same but for the sign, except that a text of three or more levels gets one figure over all of them;
-    `cobalt` has it with ``s.d.denom = "pooled", binary = "std"``. The defaults of both MatchIt and cobalt for case-control
-    matching divide by the SD of one group instead.
+    `cobalt` has it with ``s.d.denom = "pooled", binary = "std"``. For matched controls both MatchIt and cobalt divide by the SD
+    of the cases unless told otherwise.
 
     There are no p-values. Balance is a property of these subjects, not of a population, and a test of it grows quiet
     as subjects are discarded [3]_. Absolute differences above .1 [1]_ or .25, or variance ratios beyond 1/2 and 2 [2]_, are
-    commonly looked at twice; the groups of a small study differ by more than .25 by chance alone.
+    commonly looked at twice; between 30 and 22 subjects chance alone gives more than .25 in a third of all cases.
 
     A covariate is taken as it was at baseline, also where it varies between visits; over a baseline of several visits,
     a number is averaged and a text is the first known. Numbers that are codes of classes should be made text. A text with more

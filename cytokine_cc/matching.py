@@ -338,7 +338,7 @@ def _bars(
     for name, width in widths.items():
         x = codes[name]
         apart = np.abs(x[rows[0]][:, None] - x[rows[1]])
-        bars.append(_Bar(f"is within {width:g} of its {name!r}", apart <= width + _ROUNDING * np.abs(x).max()))
+        bars.append(_Bar(f"is within {width:.3g} of its {name!r}", apart <= width + _ROUNDING * np.abs(x).max()))
     return bars
 
 
@@ -348,10 +348,10 @@ def _reason(i: int, chosen: np.ndarray, cost: np.ndarray, bars: list[_Bar], rati
     count = f"{got} of {ratio} controls: " if ratio > 1 else ""
     if fit >= ratio:
         return f"{count}those that would fit serve other cases"
-    alone = [bar.name for bar in bars if int(bar.allowed[i].sum()) < ratio]
-    what = " and ".join(alone or [bar.name for bar in bars])
-    if not what:
+    if not bars:
         return f"{count}there are no more"
+    enough = [bar.name for bar in bars if int(bar.allowed[i].sum()) == fit]  # each of these alone leaves no more
+    what = " and ".join(enough or [bar.name for bar in bars])
     return f"{count}{'no control' if fit == 0 else f'only {fit}'} {what}"
 
 

@@ -401,6 +401,13 @@ def test_what_is_left_says_why():
     assert list(matched["match_distance"].notna()) == [False, False, True, False, True]
 
 
+def test_a_reason_is_true_of_what_it_names():
+    frame = small(age=[50, 80, 52, 30, 40], sex=["f", "m", "m", "f", "m"])  # A: one agrees, one is near, none does both
+    matched = cc.match_controls(frame, **GROUPS, on="age", exact="sex", caliper={"age": 5}, ratio=2, partial=True)
+    assert matched.loc["A", "match_note"] == "0 of 2 controls: no control agrees on 'sex' and is within 5 of its 'age'"
+    assert matched.loc["B", "match_note"] == "0 of 2 controls: no control is within 5 of its 'age'"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
