@@ -11,8 +11,8 @@ import numpy as np
 from .arrays import Note, Response, StudyArrays
 from .errors import NonPositiveError, OptionError, did_you_mean, quoted
 from .kernels import TESTS, Statistics, hedges_g, moments
-from .kernels.common import BASELINE, WITHIN
-from .limits import SUBSTITUTES, respond, tie_beyond
+from .kernels.common import BASELINE, WITHIN, by_rows
+from .limits import SUBSTITUTES, anywhere, count, nowhere, respond, settled, tie_beyond, unflagged
 from .multiplicity import adjust_pvalues
 from .plan import Question
 
@@ -135,31 +135,38 @@ class Sides:
     """Where cases and controls stand along the subject axis; in the order of their sets where there are any."""
 
     def __init__(self, arrays: StudyArrays):
-        case = arrays.case
-        key = np.where(case, 0, 1)
-        self.matched = arrays.stratum is not None
+        case, stratum = arrays.case, arrays.stratum
+        self.matched = stratum is not None
         self.one_to_one = False
-        if arrays.stratum is not None:
-            order = np.lexsort((np.broadcast_to(arrays.stratum, case.shape), key), axis=-1)
+        if stratum is not None:
+            case, stratum = np.broadcast_arrays(case, stratum)
+            order = np.lexsort((stratum, ~case), axis=-1)
         else:
-            order = np.argsort(key, axis=-1, kind="stable")
+            order = np.argsort(~case, axis=-1, kind="stable")
         n = int(case.reshape(-1, case.shape[-1])[0].sum())
         self.case, self.control = order[..., :n], order[..., n:]
-        if arrays.stratum is not None and self.case.shape == self.control.shape:
-            sets = [
-                np.take_along_axis(np.broadcast_to(arrays.stratum, case.shape), side, axis=-1)
-                for side in (self.case, self.control)
-            ]
+        if stratum is not None and self.case.shape == self.control.shape:
+            sets = [np.take_along_axis(stratum, side, axis=-1) for side in (self.case, self.control)]
             self.one_to_one = bool((sets[0] == sets[1]).all() and (np.diff(sets[0], axis=-1) > 0).all())
+        self._runs = {"case": _run(self.case), "control": _run(self.control)}
 
     def take(self, array: np.ndarray, group: str) -> np.ndarray:
-        """Pick the subjects of a group, contiguous."""
+        """Pick the subjects of a group; each row in one piece."""
         index = self.case if group == "case" else self.control
         if array.size and not any(array.strides):  # one value, broadcast
             return np.broadcast_to(array.flat[0], (*array.shape[:-1], index.shape[-1]))
+        run = self._runs[group]
+        if run is not None:
+            return by_rows(array[..., run])
         if index.ndim == 1:
             return np.ascontiguousarray(array[..., index])
         return np.take_along_axis(array, index[..., None, :], axis=-1)
+
+    def part(self, values: Response, group: str) -> Response:
+        """Pick the subjects of a group from all that is known of them; what is one array stays one."""
+        parts = {id(array): array for array in values}
+        taken = {key: self.take(array, group) for key, array in parts.items()}
+        return Response(*(taken[id(array)] for array in values))
 
     def either(self, flags: np.ndarray) -> np.ndarray:
         """Flag both members of each 1:1 set where one of them is flagged."""
@@ -173,12 +180,20 @@ class Sides:
         return out
 
 
+def _run(index: np.ndarray) -> slice | None:
+    """Return the slice that an index is, if it is one: picking it copies nothing."""
+    if index.ndim > 1 or not index.size or (np.diff(index) != 1).any():
+        return None
+    return slice(int(index[0]), int(index[-1]) + 1)
+
+
 class Responses:
     """The responses of a block of analytes, each made once."""
 
     def __init__(self, arrays: StudyArrays, rows: slice):
         self.arrays, self.rows = arrays, rows
         self._made: dict[tuple[int | None, str, str], Response] = {}
+        self._changes: dict[tuple[int | None, str, str], Response] = {}
 
     def at(self, visit: int | None, question: Question) -> Response:
         """Return the response at baseline (None) or at a later visit."""
@@ -193,6 +208,15 @@ class Responses:
                 shift[-3:] = visits.start, self.rows.start, 0
                 raise NonPositiveError(error.cells + shift) from None
         return self._made[key]
+
+    def values(self, visit: int | None, question: Question) -> Response:
+        """Return what enters one contrast, before it is split by group: baseline values, or changes."""
+        if visit is None:
+            return self.at(None, question)
+        key = (visit, question.rule, question.scale)
+        if key not in self._changes:
+            self._changes[key] = _change(*self.pair(visit, question))
+        return self._changes[key]
 
     def pair(self, visit: int | None, question: Question) -> tuple[Response, Response]:
         """Return a later visit and the baseline; a mean that equals the later value but for rounding is made equal."""
@@ -215,27 +239,22 @@ def _blocks(arrays: StudyArrays) -> Iterator[slice]:
         yield slice(start, min(n, start + step))
 
 
-def _values(question: Question, visit: int | None, responses: Responses) -> Response:
-    """Return what enters one contrast, before it is split by group: baseline values, or changes."""
-    if visit is None:
-        return responses.at(None, question)
-    later, base = responses.pair(visit, question)
+def _change(later: Response, base: Response) -> Response:
     change = later.y - base.y
+    if not any(anywhere(flags) for response in (later, base) for flags in response[4:]):
+        return unflagged(change)
     there = ~np.isnan(change)
     beyond = [response.below | response.above for response in (later, base)]
     in_question = [~np.isnan(response.y) | response.unknown for response in (later, base)]
-    return Response(
-        y=change,
-        point=change,
-        low=change,
-        high=change,
-        below=(later.below | base.below) & there,
-        above=(later.above | base.above) & there,
-        unknown=(later.unknown | base.unknown) & in_question[0] & in_question[1],
-        borrowed=(later.borrowed | base.borrowed) & there,
-        partial=base.partial & there,
-        stuck=beyond[0] & beyond[1] & there,
-    )
+    flags = {
+        "below": (later.below | base.below) & there,
+        "above": (later.above | base.above) & there,
+        "unknown": (later.unknown | base.unknown) & in_question[0] & in_question[1],
+        "borrowed": (later.borrowed | base.borrowed) & there,
+        "partial": base.partial & there,
+        "stuck": beyond[0] & beyond[1] & there,
+    }
+    return Response(change, change, change, change, **{name: settled(flag) for name, flag in flags.items()})
 
 
 def _contrast(
@@ -249,28 +268,29 @@ def _contrast(
 ) -> Contrast:
     entry = question.entry
     options: dict[str, Any] = {"alternative": question.alternative, "conf_level": question.conf_level if intervals else None}
-    values = _values(question, visit, responses)
+    values = responses.values(visit, question)
     counts: dict[Note, np.ndarray] = {}
-    groups = (group,) if group else ("case", "control")
     if entry.paired and not group:
         values = _only_whole_pairs(values, sides)
     if question.rule == "lowest_rank":
         values = _tie(values, counts)
-    taken = {name: Response(*(sides.take(part, name) for part in values)) for name in groups}
+    taken = {name: sides.part(values, name) for name in ((group,) if group else ("case", "control"))}
     if group:
-        visits = [sides.take(response.point, group) for response in responses.pair(visit, question)]
-        statistics = entry.function(*visits, **options)
+        x, y = (sides.take(response.point, group) for response in responses.pair(visit, question))
     else:
-        x, y = taken["case"], taken["control"]
+        x, y = taken["case"].y, taken["control"].y
         if entry.bounded and np.isinf(values.y).any():
-            options["bounds"] = (*x[1:4], *y[1:4])  # point, low, high
-        statistics = entry.function(x.y, y.y, **options)
+            options["bounds"] = (*taken["case"][1:4], *taken["control"][1:4])  # point, low, high
+    statistics = entry.function(x, y, **options)
+    whole = taken[group] if group else values
     replaced = question.rule in SUBSTITUTES and responses.arrays.n_baseline == 1
-    statistics = _block_rows(statistics, taken, counts, paired=visit is not None, replaced=replaced)
+    counts |= _counts(whole, paired=visit is not None, replaced=replaced)
+    n = {name: count(settled(~np.isnan(part.y))) for name, part in taken.items()}
+    statistics = _block_rows(statistics, whole, n, counts, paired=visit is not None)
     contrast = Contrast(visit, group, statistics, counts=counts)
     if detail:
         contrast.summary = _summary(taken)
-        contrast.summary["hedges_g"] = hedges_g(*visits, paired=True) if group else _group_effect(taken)
+        contrast.summary["hedges_g"] = hedges_g(x, y, paired=True) if group else _group_effect(taken)
         contrast.entered = ~np.isnan(values.y)
     return contrast
 
@@ -292,34 +312,33 @@ def _tie(values: Response, counts: dict[Note, np.ndarray]) -> Response:
     return tied
 
 
+def _counts(values: Response, *, paired: bool, replaced: bool) -> dict[Note, np.ndarray]:
+    """Count, row by row, what the reader must know of the values that entered."""
+    return {
+        Note.NO_LIMIT: count(values.unknown),
+        Note.PART_BASELINE: count(values.partial),
+        Note.BORROWED_LOWER: count(settled(values.borrowed & values.below)),
+        Note.BORROWED_UPPER: count(settled(values.borrowed & values.above)),
+        Note.LIMITS_DIFFER: _uneven(values, paired) if replaced else count(nowhere(values.y.shape)),
+    }
+
+
 def _block_rows(
-    statistics: Statistics, taken: dict[str, Response], counts: dict[Note, np.ndarray], *, paired: bool, replaced: bool
+    statistics: Statistics, values: Response, n: dict[str, np.ndarray], counts: dict[Note, np.ndarray], *, paired: bool
 ) -> Statistics:
     """Refuse rows that cannot be tested, whatever the test made of them, and flag what the reader must know."""
-    n = {name: (~np.isnan(part.y)).sum(axis=-1) for name, part in taken.items()}
     total = sum(n.values())
-
-    def tally(what: str) -> np.ndarray:
-        return np.sum([getattr(part, what).sum(axis=-1) for part in taken.values()], axis=0)
-
     block = np.zeros(np.shape(total), dtype=np.int64)
     for name, flag in (("case", Note.NO_CASE), ("control", Note.NO_CONTROL)):
         if name in n:
             block |= np.where(n[name] == 0, int(flag), 0)
     some = block == 0
-    if paired:
-        block |= np.where(some & (tally("stuck") == total), int(Note.ALL_PAIRS_BEYOND), 0)
-    else:
-        block |= np.where(some & (tally("below") == total), int(Note.ALL_BELOW), 0)
-        block |= np.where(some & (tally("above") == total), int(Note.ALL_ABOVE), 0)
-    unknown = counts[Note.NO_LIMIT] = tally("unknown")
-    block = np.where(unknown > 0, int(Note.NO_LIMIT), block)  # the one reason behind any other
+    reasons = (("stuck", Note.ALL_PAIRS_BEYOND),) if paired else (("below", Note.ALL_BELOW), ("above", Note.ALL_ABOVE))
+    for what, flag in reasons:
+        block |= np.where(some & (count(getattr(values, what)) == total), int(flag), 0)
+    block = np.where(counts[Note.NO_LIMIT] > 0, int(Note.NO_LIMIT), block)  # the one reason behind any other
 
     flags = np.zeros_like(block)
-    counts[Note.PART_BASELINE] = tally("partial")
-    for flag, what in ((Note.BORROWED_LOWER, "below"), (Note.BORROWED_UPPER, "above")):
-        counts[flag] = np.sum([(part.borrowed & getattr(part, what)).sum(axis=-1) for part in taken.values()], axis=0)
-    counts[Note.LIMITS_DIFFER] = _uneven(taken, paired) if replaced else np.zeros_like(block)
     for flag in (Note.PART_BASELINE, Note.BORROWED_LOWER, Note.BORROWED_UPPER, Note.LIMITS_DIFFER):
         flags |= np.where(counts[flag] > 0, int(flag), 0)
     for flag in (Note.TIED_LOWEST, Note.TIED_HIGHEST):
@@ -327,20 +346,22 @@ def _block_rows(
             flags |= np.where(counts[flag] >= 0, int(flag), 0)
     blocked = block != 0
     note = np.where(blocked, block, statistics.note) | flags
+    if not blocked.any():
+        return statistics._replace(note=note)
     numbers = {name: np.where(blocked, np.nan, getattr(statistics, name)) for name in Statistics._fields[:7]}
     return Statistics(**numbers, method=np.where(blocked, -1, statistics.method).astype(np.int8), note=note)
 
 
-def _uneven(taken: dict[str, Response], paired: bool) -> np.ndarray:
+def _uneven(values: Response, paired: bool) -> np.ndarray:
     """Count the replaced values of a row whose limits are not all one; of changes, those between two that differ."""
-    y, below, above, stuck = (
-        np.concatenate([getattr(part, name) for part in taken.values()], axis=-1) for name in ("point", "below", "above", "stuck")
-    )
+    y, below = values.point, values.below
+    if not anywhere(below):
+        return count(below)
     if paired:
-        return (stuck & below & ~above & (np.abs(y) > 1e-12)).sum(axis=-1)
-    low = np.min(y, axis=-1, initial=np.inf, where=below)
-    high = np.max(y, axis=-1, initial=-np.inf, where=below)
-    return np.where(high - low > 1e-12, below.sum(axis=-1), 0)
+        return count(settled(values.stuck & below & ~values.above & (np.abs(y) > 1e-12)))
+    low = np.where(below, y, np.inf).min(axis=-1)
+    high = np.where(below, y, -np.inf).max(axis=-1)
+    return np.where(high - low > 1e-12, count(below), 0)
 
 
 def _summary(taken: dict[str, Response]) -> dict[str, np.ndarray]:

@@ -64,12 +64,10 @@ def respond(arrays: StudyArrays, visits: slice, rows: slice, rule: str, scale: s
     """
     cut = (..., visits, rows, slice(None))
     value, state, lower, upper = (array[cut] for array in (arrays.value, arrays.state, arrays.lower, arrays.upper))
-    if not state.any():
+    if not anywhere(state):
         value = np.ascontiguousarray(value)
         _check_positive(value, scale, arrays.logged)
-        y = to_scale(value, scale, arrays.logged)
-        none = np.broadcast_to(False, y.shape)
-        response = Response(y, y, y, y, *[none] * 6)
+        response = unflagged(to_scale(value, scale, arrays.logged))
     else:
         fallbacks = arrays.fallback_lower[cut], arrays.fallback_upper[cut]
         response = _enter(value, state, lower, upper, fallbacks, rule, scale, arrays.logged)
@@ -78,45 +76,93 @@ def respond(arrays: StudyArrays, visits: slice, rows: slice, rule: str, scale: s
     return _average(response)
 
 
+def nowhere(shape: tuple[int, ...]) -> np.ndarray:
+    """Return flags of which none is set, without the memory: one False, broadcast."""
+    return np.broadcast_to(False, shape)
+
+
+def anywhere(flags: np.ndarray) -> bool:
+    """Tell whether any flag is set; of a broadcast one, only one is looked at."""
+    return bool(flags.any() if any(flags.strides) else flags.size and flags.flat[0])
+
+
+def settled(flags: np.ndarray) -> np.ndarray:
+    """Return the flags, or `nowhere` if none is set, so that nobody need count them again."""
+    return flags if anywhere(flags) else nowhere(flags.shape)
+
+
+def count(flags: np.ndarray) -> np.ndarray:
+    """Count flags along the last axis."""
+    return flags.sum(axis=-1) if any(flags.strides) else np.full(flags.shape[:-1], flags.shape[-1] * int(anywhere(flags)))
+
+
+def unflagged(y: np.ndarray) -> Response:
+    """Return numbers none of which is beyond a limit."""
+    return Response(y, y, y, y, *[nowhere(y.shape)] * 6)
+
+
 def beyond_limits(value: np.ndarray, state: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Flag values below and above a limit: those without a number, and numbers outside limits that are known."""
-    number = state == State.EXTRAPOLATED
+    below, above, number = state == State.BELOW, state == State.ABOVE, state == State.EXTRAPOLATED
+    if not number.any():
+        return below, above
     with np.errstate(invalid="ignore"):
-        return (state == State.BELOW) | (number & (value < lower)), (state == State.ABOVE) | (number & (value > upper))
+        return below | (number & (value < lower)), above | (number & (value > upper))
 
 
 def _enter(value, state, lower, upper, fallbacks, rule, scale, logged):
-    below, above = state == State.BELOW, state == State.ABOVE
-    under, over = (flags & ~bare for flags, bare in zip(beyond_limits(value, state, lower, upper), (below, above), strict=True))
-    lowest = np.where(np.isnan(lower), fallbacks[0], lower)
-    highest = np.where(np.isnan(upper), fallbacks[1], upper)
-    borrowed = (below & np.isnan(lower)) | (above & np.isnan(upper))
-    number = np.where((state == State.MEASURED) | (state == State.EXTRAPOLATED), value, np.nan)
-    if rule in SUBSTITUTES:
-        factor = SUBSTITUTES[rule]
-        replaced = below | under
-        if logged is None:
-            number = np.where(replaced, lowest * factor, number)
-        else:
-            number = np.where(replaced, lowest + np.log(factor) / _LOG_BASE[logged], number)
-        number = np.where(above, highest, number)
-    elif rule == "drop":
-        number = np.where(under, np.nan, np.where(above, highest, number))
-    needs_limit = {"drop": above, "as_reported": np.zeros_like(below)}.get(rule, below | above)
-    unknown = needs_limit & np.isnan(np.where(below, lowest, highest))
-    bound = np.where(needs_limit & ~unknown, np.where(below, lowest, highest), number)
+    below, above = settled(state == State.BELOW), settled(state == State.ABOVE)
+    under, over = (
+        settled(flags & ~bare) for flags, bare in zip(beyond_limits(value, state, lower, upper), (below, above), strict=True)
+    )
+    (lowest, no_lower), (highest, no_upper) = _known(lower, fallbacks[0]), _known(upper, fallbacks[1])
+    limit = np.where(below, lowest, highest) if anywhere(above) else lowest
+    needs_limit = {"drop": above, "as_reported": nowhere(state.shape)}.get(rule, below | above)
+    unknown = settled(needs_limit & np.isnan(limit))
+    number = _replace(_numbers(value, state), below | under, above, under, (lowest, highest), rule, logged)
     _check_positive(number, scale, logged)
-    _check_positive(bound, scale, logged)
-    y = point = low = high = to_scale(np.where(unknown, np.nan, number), scale, logged)
-    if rule == "lowest_rank":
-        bounded, bound = needs_limit & ~unknown, to_scale(bound, scale, logged)
-        y = np.where(bounded, np.where(below, -np.inf, np.inf), y)
-        point = np.where(bounded, bound, y)
-        low, high = np.minimum(y, point), np.maximum(y, point)
+    if rule == "lowest_rank" and anywhere(needs_limit):
+        y, point, low, high = _bounded(number, needs_limit & ~unknown, limit, above, scale, logged)
+    else:
+        y = point = low = high = np.ascontiguousarray(to_scale(number, scale, logged))
     entered = ~np.isnan(y)
-    none = np.broadcast_to(False, y.shape)
-    below, above = (below | under) & entered, (above | over) & entered
-    return Response(y, point, low, high, below, above, unknown, borrowed & entered, partial=none, stuck=none)
+    borrowed = (below & no_lower) | (above & no_upper)
+    flags = [settled(flags & entered) for flags in (below | under, above | over, borrowed)]
+    return Response(y, point, low, high, *flags[:2], unknown, flags[2], partial=nowhere(y.shape), stuck=nowhere(y.shape))
+
+
+def _known(limit: np.ndarray, fallback: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return limits, the fallback where one is not stated, and where that is."""
+    gone = np.isnan(limit)
+    return (np.where(gone, fallback, limit) if gone.any() else limit), gone
+
+
+def _numbers(value: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """Return the values that are numbers, NaN elsewhere."""
+    number = (state == State.MEASURED) | (state == State.EXTRAPOLATED)
+    return value if (number | np.isnan(value)).all() else np.where(number, value, np.nan)
+
+
+def _replace(number, low, above, under, limits, rule, logged):
+    """Put a limit, or nothing, in place of what lies beyond it."""
+    if rule in SUBSTITUTES and anywhere(low):
+        factor = SUBSTITUTES[rule]
+        stand_in = limits[0] * factor if logged is None else limits[0] + np.log(factor) / _LOG_BASE[logged]
+        number = np.where(low, stand_in, number)
+    if (rule in SUBSTITUTES or rule == "drop") and anywhere(above):
+        number = np.where(above, limits[1], number)
+    if rule == "drop" and anywhere(under):
+        number = np.where(under, np.nan, number)
+    return number
+
+
+def _bounded(number, bounded, limit, above, scale, logged):
+    """Return y, infinite where only a bound is known, and point, low and high."""
+    bound = np.where(bounded, limit, number)
+    _check_positive(bound, scale, logged)
+    point = np.ascontiguousarray(to_scale(bound, scale, logged))
+    y = np.where(bounded, np.where(above, np.inf, -np.inf) if anywhere(above) else -np.inf, point)
+    return y, point, np.minimum(y, point), np.maximum(y, point)
 
 
 def _check_positive(number: np.ndarray, scale: str, logged: str | None) -> None:
@@ -132,7 +178,9 @@ def _average(response: Response) -> Response:
     there = ~np.isnan(response.y)
     n = there.sum(axis=-3)
     with np.errstate(invalid="ignore", divide="ignore"):
-        point, low, high = (np.where(there, x, 0.0).sum(axis=-3) / n for x in (response.point, response.low, response.high))
+        terms = {id(x): x for x in response[1:4]}  # often one and the same
+        means = {key: np.where(there, x, 0.0).sum(axis=-3) / n for key, x in terms.items()}
+    point, low, high = (means[id(x)] for x in response[1:4])
     down, up = np.isneginf(low), np.isposinf(high)
     # One visit below and another above its limit: nothing is known of the mean.
     lost = down & up
@@ -140,11 +188,11 @@ def _average(response: Response) -> Response:
     y = np.where(lost, np.nan, np.where(down, -np.inf, np.where(up, np.inf, point)))
     entered = ~np.isnan(y)
     below, above, borrowed = (
-        (flag & there).any(axis=-3) & entered for flag in (response.below, response.above, response.borrowed)
+        settled((flag & there).any(axis=-3) & entered) for flag in (response.below, response.above, response.borrowed)
     )
-    partial = entered & (n < there.shape[-3])
-    unknown = np.asarray(response.unknown.any(axis=-3))
-    return Response(y, point, low, high, below, above, unknown, borrowed, partial, stuck=np.zeros_like(lost))
+    partial = settled(entered & (n < there.shape[-3]))
+    unknown = settled(response.unknown.any(axis=-3))
+    return Response(y, point, low, high, below, above, unknown, borrowed, partial, stuck=nowhere(y.shape))
 
 
 def tie_beyond(response: Response, entered: np.ndarray) -> tuple[Response, np.ndarray, np.ndarray]:
@@ -163,15 +211,18 @@ def tie_beyond(response: Response, entered: np.ndarray) -> tuple[Response, np.nd
     cost_low, cost_high : ndarray of int, shape (..., analytes)
         How many numbers lost their value by being tied.
     """
-    y = np.where(entered, response.y, np.nan)
+    y = response.y if (entered | np.isnan(response.y)).all() else np.where(entered, response.y, np.nan)
     down, up = np.isneginf(y), np.isposinf(y)
-    if not down.any() and not up.any():
-        none = np.zeros(y.shape[:-1], dtype=np.int64)
-        return response._replace(y=y), none, none
-    floor = np.max(response.high, axis=-1, keepdims=True, initial=-np.inf, where=down)
-    ceiling = np.min(response.low, axis=-1, keepdims=True, initial=np.inf, where=up)
+    lost_low = lost_high = nowhere(y.shape)
     with np.errstate(invalid="ignore"):
-        lost_low, lost_high = np.isfinite(y) & (y < floor), np.isfinite(y) & (y > ceiling)
+        if down.any():
+            floor = np.where(down, response.high, -np.inf).max(axis=-1, keepdims=True)
+            lost_low = np.isfinite(y) & (y < floor)
+        if up.any():
+            ceiling = np.where(up, response.low, np.inf).min(axis=-1, keepdims=True)
+            lost_high = np.isfinite(y) & (y > ceiling)
     # A number that is tied keeps its value for the shift: only the censored ones are known by a bound.
-    y = np.where(lost_low, -np.inf, np.where(lost_high, np.inf, y))
-    return response._replace(y=y), lost_low.sum(axis=-1), lost_high.sum(axis=-1)
+    for lost, end in ((lost_high, np.inf), (lost_low, -np.inf)):
+        if anywhere(lost):
+            y = np.where(lost, end, y)
+    return response._replace(y=y), count(lost_low), count(lost_high)

@@ -127,20 +127,26 @@ def moments(x: np.ndarray) -> Moments:
     >>> m.n.tolist(), m.mean.tolist(), m.ss.tolist()
     ([3.0], [3.0], [14.0])
     """
-    x = np.ascontiguousarray(x)
-    there = ~np.isnan(x)
-    if there.all():
-        n = np.full(x.shape[:-1], float(x.shape[-1]))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = x.sum(axis=-1) / n
+    x = by_rows(x)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        n, total = np.full(x.shape[:-1], float(x.shape[-1])), x.sum(axis=-1)
+        there = ~np.isnan(x) if np.isnan(total).any() else None  # a sum without NaN has no NaN among its terms
+        if there is not None and not there.all():
+            n, total = there.sum(axis=-1).astype(np.float64), np.where(there, x, 0.0).sum(axis=-1)
+        mean = total / n
         d = x - mean[..., None]
-    else:
-        n = there.sum(axis=-1).astype(np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.where(there, x, 0.0).sum(axis=-1) / n
-        d = np.where(there, x - mean[..., None], 0.0)
+    if there is not None and not there.all():
+        d = np.where(there, d, 0.0)
     d *= d
     return Moments(n, mean, d.sum(axis=-1))
+
+
+def by_rows(x: np.ndarray) -> np.ndarray:
+    """Return an array each row of which is in one piece, so that its sum does not depend on the layout; a copy if need be."""
+    length = x.shape[-1] * x.itemsize
+    if x.strides[-1] == x.itemsize and min(x.strides[:-1], default=length) >= length:
+        return x
+    return np.ascontiguousarray(x)
 
 
 def t_statistics(
@@ -260,6 +266,7 @@ def user_test(function: Callable[..., Any], question: str) -> Test:
     passed = _keywords(function)
 
     def call(x: np.ndarray, y: np.ndarray, *, alternative: str, conf_level: float | None) -> Statistics:
+        x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
         options = {"axis": -1, "nan_policy": "omit", "alternative": alternative}
         if alternative != "two-sided" and "alternative" not in passed:
             raise OptionError(f"test {name!r} takes no `alternative`, so that {alternative!r} cannot be asked of it.")
