@@ -76,7 +76,7 @@ def factor_shift(rng: Streams, subjects: Subjects, p: Parameters) -> np.ndarray:
 
 def change_on_treatment(rng: Streams, subjects: Subjects, p: Parameters) -> np.ndarray:
     """Change from baseline: mean `case` and `control`, shape (visits, analytes, 1), and SD `log_sd` times `reached`."""
-    change = np.where(subjects.case, p["case"], p["control"])
+    change: Any = np.where(subjects.case, p["case"], p["control"])
     if p["log_sd"].any():
         own = p["log_sd"] * rng.normal(1, len(p["log_sd"]), subjects.case.size)
         change = change + p["reached"][:, None, None] * own

@@ -153,7 +153,7 @@ def _check_cases(found: Contents, covariates: Mapping[str, Any], scores: Mapping
         reader.known(f"[cases] {key}", cases[key], scores, "score")
     if bool(cases["rise"] or cases["at_least"]) == (cases["share"] is not None):
         reader.add("[cases] needs a rule: either rise or at_least (of scores), or share.")
-    if cases["rise"] and len(found.tables["study"]["visits"] or ()) < 2:
+    if cases["rise"] and len(found.tables["study"]["visits"] or ()) == 1:
         reader.add("[cases] rise needs a visit after baseline; use at_least, or name more [study] visits.")
     for key in cases["risk"]:
         name, _, level = (part.strip() for part in key.partition("="))
@@ -344,10 +344,10 @@ def is_said(path: str, content: Mapping[str, Any]) -> bool:
     while rest:
         if not isinstance(own, Mapping):
             return False
-        key = next((key for key in sorted(own, key=len, reverse=True) if rest == key or rest.startswith(f"{key}.")), None)
-        if key is None:
+        heads = [key for key in sorted(own, key=len, reverse=True) if rest == key or rest.startswith(f"{key}.")]
+        if not heads:
             return False
-        own, rest = own[key], rest[len(key) + 1 :]
+        own, rest = own[heads[0]], rest[len(heads[0]) + 1 :]
     return True
 
 

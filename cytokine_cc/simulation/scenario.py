@@ -320,7 +320,7 @@ class Scenario:
         level = add_up(rng, subjects, model.parts)
         value = np.exp(level)
         state = np.broadcast_to(np.int8(State.MEASURED), value.shape)
-        lower = upper = np.nan
+        lower, upper = np.full((2, 1), np.nan)
         if model.limits is not None:
             lower, upper = draw_limits(rng, subjects, model.limits), model.limits["upper"]
             value, state = observe(rng, value, lower, upper, model.limits)
