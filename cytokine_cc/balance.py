@@ -51,10 +51,10 @@ def balance_table(study: Study, columns: Iterable[str] | None = None) -> pd.Data
     -----
     std_difference is (mean_case - mean_control) / sqrt((var_case + var_control) / 2), with p (1 - p) for a share p. Groups
     that are constant and equal have 0; constant and different, an infinite one; a number with fewer than two values in a
-    group, NaN. It equals MatchIt's ``summary(matchit(group ~ x, method = NULL, estimand = "ATE"))``. `tableone` has, by
-    documentation, the same but for the sign, except that a text of three or more levels gets one figure over all of them;
-    `cobalt` has it with ``s.d.denom = "pooled", binary = "std"``. For matched controls both MatchIt and cobalt divide by the SD
-    of the cases unless told otherwise.
+    group, NaN. It equals MatchIt's ``summary(matchit(group ~ x, method = NULL, estimand = "ATE"))``, cobalt's
+    ``bal.tab(group ~ x, s.d.denom = "pooled", binary = "std")`` and, but for the sign, tableone's `ExtractSmd`, where 0/1
+    numbers are named in `factorVars`; a text of three or more levels has one figure over all of them there. Of matched
+    controls both MatchIt and cobalt divide by the SD of the cases unless told otherwise.
 
     There are no p-values. Balance is a property of these subjects, not of a population, and a test of it grows quiet
     as subjects are discarded [3]_. Absolute differences above .1 [1]_ or .25, or variance ratios beyond 1/2 and 2 [2]_, are
