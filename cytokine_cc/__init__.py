@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from .plan import Baseline, ChangeBetween, ChangeWithin, Plan
     from .readers import read_panel
     from .results import Results
+    from .simulation.error_rates import ErrorRates, certify
     from .simulation.patterns import Pattern
     from .simulation.scenario import Scenario, load_scenario
     from .study import Study
@@ -54,6 +55,8 @@ _PUBLIC = {
     "Scenario": "simulation.scenario",
     "load_scenario": "simulation.scenario",
     "Pattern": "simulation.patterns",
+    "certify": "simulation.error_rates",
+    "ErrorRates": "simulation.error_rates",
     # errors
     "CytokineError": "errors",
     "PanelError": "errors",

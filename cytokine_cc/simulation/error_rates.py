@@ -1,0 +1,344 @@
+"""certify: what a plan gets right and wrong on studies drawn from a scenario; ErrorRates, the table of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import OptionError, known_keys, quoted, true_or_false, whole_number
+from ..plan import Plan, Question
+from ..results import COUNT, NUMBER, TEXT, count_column, text_column
+from ..versions import versions
+from .measures import Rows, Tally, family_measures, measures_of, pattern_measure
+from .patterns import Pattern
+from .replicates import Work, blocks_of
+
+RATE_COLUMNS: dict[str, str] = {
+    "question": TEXT, "contrast": TEXT, "visit": TEXT, "test": TEXT, "adjust": TEXT, "measure": TEXT, "analyte": TEXT,
+    "estimate": NUMBER, "mcse": NUMBER, "n_sim": COUNT, "n_failed": COUNT,
+}  # fmt: skip
+_MOST_HTML = 500
+_NEEDS = ("name", "analytes", "visits", "patterns", "draw_arrays", "effect")
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorRates:
+    """Error rates and precision of a plan on a scenario, each with its Monte Carlo standard error.
+
+    Significant is ``p <= alpha`` of the plan. A null is true where the scenario's ratio is exactly 1, whatever the scale of the
+    test. Estimates, biases and errors are on the analysis scale (log2 unless the plan says otherwise), so that a bias of -1 on
+    log2 is a ratio too low by half.
+
+    Attributes
+    ----------
+    table : DataFrame
+        question, contrast, visit, test, adjust, measure, analyte, estimate, mcse, n_sim, n_failed. An empty analyte: all
+        together. contrast and visit are worded as in `Results`; "all" is a whole question whose family is "all". n_failed
+        counts the replicates in which a row could not be tested (of several analytes: at least one of them).
+
+        Of rejections; a row that could not be tested is no rejection:
+
+        - size: share of unadjusted p <= alpha, for each analyte whose null is true; and on average over these (its error from
+          the variance between replicates, since analytes are correlated)
+        - power: share of adjusted p <= alpha, for each analyte whose null is false; power_average, power_any, power_all: the
+          mean share of these found, and the shares of replicates that find at least one, and all
+        - FWER: share of replicates with a false rejection, adjusted; FDR: mean of false / max(1, all) rejections. Of each
+          contrast, and of the whole question where its family is "all"
+
+        Of estimates, by analyte; replicates that could not be tested are left out. None for a user's function as test:
+
+        - bias: mean of estimate - truth. The truth of a t test is the difference of mean logs that the scenario states, of a
+          rank test (Hodges-Lehmann) the same shift. On the raw scale it is known where there is no effect (it is 0, if spreads
+          are equal); other analytes have no bias, coverage, type_m and type_s there
+        - emp_se: SD of the estimates; model_se: root of the mean squared standard error (t tests)
+        - coverage: share of intervals that hold the truth; interval_width: mean width of two-sided intervals; open ones count
+          in n_failed
+        - type_m: mean of abs(estimate) / abs(truth), and type_s: share with the wrong sign, among significant estimates
+          (adjusted p) of analytes whose null is false
+
+        Of patterns:
+
+        - pattern: share of replicates that show what the published study did; contrast is the pattern's text. Of several
+          patterns also all at once: question and contrast are "all"
+
+        mcse is sqrt(p (1 - p) / n) of shares, SD / sqrt(n) of means, and as in Morris et al. of emp_se and model_se, where n is
+        the number of usable replicates (of type_m and type_s: significant ones). NaN for fewer than two.
+    meta : dict
+        plan, alpha, scenario, patterns, seed, n_sim, intervals, versions.
+
+    References
+    ----------
+    Morris TP, White IR, Crowther MJ. Stat Med 2019;38:2074-2102. doi:10.1002/sim.8086 (Table 6). Types M and S: Gelman A,
+    Carlin J. Perspect Psychol Sci 2014;9:641-651. doi:10.1177/1745691614551642.
+    """
+
+    table: pd.DataFrame
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if list(self.table.columns) != list(RATE_COLUMNS):
+            raise OptionError(f"a table of error rates has the columns {quoted(RATE_COLUMNS)}; got {quoted(self.table.columns)}.")
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        return f"<{self._head()}>\n{self.table.to_string(max_rows=12, index=False, float_format=_brief)}"
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook, rounded; full precision stays in ``table``."""
+        import html
+
+        cut = f" (the first {_MOST_HTML} shown)" if len(self) > _MOST_HTML else ""
+        body = self.table.head(_MOST_HTML).to_html(index=False, float_format=_brief, na_rep="", border=0)
+        return f"<p>{html.escape(self._head())}{cut}. Rounded here; .table has full precision.</p>\n{body}"
+
+    def _head(self) -> str:
+        name, n_sim = self.meta.get("scenario"), self.meta.get("n_sim")
+        on = f" of a plan on {name!r}, {n_sim:,} simulated studies" if name is not None and n_sim is not None else ""
+        return f"ErrorRates{on}: {len(self)} rows"
+
+    def select(self, **where: Any) -> ErrorRates:
+        """Keep the rows that match.
+
+        Parameters
+        ----------
+        **where
+            Column -> value, or list of values.
+
+        Returns
+        -------
+        ErrorRates
+
+        Raises
+        ------
+        OptionError
+            An unknown column, or a value that the column does not hold.
+        """
+        known_keys("select()", where, RATE_COLUMNS)
+        keep = np.ones(len(self), dtype=bool)
+        for column, value in where.items():
+            values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+            for item in values:
+                if not self.table[column].eq(item).any():
+                    raise OptionError(f"no row has {column} = {item!r}; there are {quoted(self.table[column].unique())}.")
+            keep &= self.table[column].isin(values).to_numpy()
+        return replace(self, table=self.table[keep])
+
+    def to_csv(self, path: Any = None) -> str | None:
+        """Write the table at full precision.
+
+        Parameters
+        ----------
+        path : path, optional
+            None returns the text.
+
+        Returns
+        -------
+        str or None
+        """
+        text = self.table.to_csv(index=False, lineterminator="\n")
+        if path is None:
+            return text
+        try:
+            Path(path).write_text(text, encoding="utf-8", newline="")
+        except OSError as error:
+            raise OptionError(f"{path}: cannot be written ({error.strerror or error}).") from None
+        return None
+
+    @classmethod
+    def from_csv(cls, source: Any) -> ErrorRates:
+        """Read back what `to_csv` wrote; ``meta`` is not in that file.
+
+        Parameters
+        ----------
+        source : path or text stream
+
+        Returns
+        -------
+        ErrorRates
+        """
+        text = source.read() if hasattr(source, "read") else Path(source).read_bytes().decode("utf-8")
+        try:
+            cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+        except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+            raise OptionError(f"this is no table of error rates: {error}.") from None
+        if list(cells.columns) != list(RATE_COLUMNS):
+            raise OptionError(f"this is no table of error rates: its columns are {quoted(cells.columns)}.")
+        return cls(_table({name: _READ[kind](cells[name].to_numpy(dtype=object)) for name, kind in RATE_COLUMNS.items()}))
+
+
+_READ = {
+    TEXT: lambda cells: cells,
+    COUNT: lambda cells: cells.astype(np.int64),
+    NUMBER: lambda cells: np.array([float(cell) if cell else np.nan for cell in cells]),
+}
+
+
+def certify(
+    plan: Plan,
+    scenario: Any,
+    *,
+    n_sim: int,
+    seed: int,
+    n_jobs: int = 1,
+    intervals: bool = True,
+    patterns: Sequence[Pattern] | None = None,
+    progress: bool | None = None,
+) -> ErrorRates:
+    """How often is a plan right, and how often wrong, if a scenario is true?
+
+    Draws studies from the scenario and runs the plan on each by the engine that `analyze` uses: replicate k is
+    ``analyze(scenario.draw(seed, k), plan)``.
+
+    Parameters
+    ----------
+    plan : Plan
+    scenario : Scenario
+        From `load_scenario`.
+    n_sim : int
+        Number of simulated studies. 1,000 give a share near .05 to +-.014 (two Monte Carlo errors), 10,000 to +-.0044.
+    seed : int
+        0 or more. Study k of a seed is the same whatever `n_sim`.
+    n_jobs : int
+        Workers, as joblib counts them: 1, 2, ...; -1 for all cores. They are threads, unless ``joblib.parallel_config`` names
+        another backend; with 1, that also sets their number. The answer does not depend on them, to the last bit.
+    intervals : bool
+        False leaves out coverage and interval width, and with rank tests all that needs their estimate (Hodges-Lehmann), which
+        costs most of the time.
+    patterns : sequence of Pattern, optional
+        None: those of the scenario; () for none.
+    progress : bool, optional
+        A progress bar on standard error. None: if that is a terminal, once the work has taken two seconds.
+
+    Returns
+    -------
+    ErrorRates
+
+    Raises
+    ------
+    OptionError
+        A plan that the scenario's design does not allow; a pattern about a question that the plan does not ask.
+
+    Notes
+    -----
+    Memory is bounded by a block of studies for each worker, whatever `n_sim`. Counts are integers; sums of numbers run over
+    fixed chunks of replicates, added in order.
+
+    References
+    ----------
+    Morris TP, White IR, Crowther MJ. Stat Med 2019;38:2074-2102. doi:10.1002/sim.8086.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> plan = cc.Plan(baseline=cc.Baseline(adjust="holm"), change_within=None, change_between=None)
+    >>> rates = cc.certify(plan, cc.load_scenario("null"), n_sim=200, seed=1)
+    >>> row = rates.select(measure="FWER").table.iloc[0]
+    >>> bool(abs(row["estimate"] - 0.05) < 4 * row["mcse"])
+    True
+    """
+    _check_arguments(plan, scenario, n_jobs)
+    n_sim, seed = whole_number("n_sim", n_sim, least=1), whole_number("seed", seed, least=0)
+    true_or_false("intervals", intervals)
+    if progress is not None:
+        true_or_false("progress", progress)
+    patterns = _patterns_of(plan, scenario, patterns)
+    work = Work.prepare(plan, scenario, patterns, seed, intervals)
+    total: list[Tally] = []
+    for block in blocks_of(work, n_sim, n_jobs, progress):
+        total = total or [Tally.zero(now) for now in block]
+        total = [before.add(now) for before, now in zip(total, block, strict=True)]
+    meta = {
+        "plan": {question.kind: _plain(question) for question in plan.questions},
+        "alpha": plan.alpha,
+        "scenario": scenario.name,
+        "patterns": [pattern.to_table() for pattern in patterns],
+        "seed": seed,
+        "n_sim": n_sim,
+        "intervals": intervals,
+        "versions": dict(versions()),
+    }
+    return ErrorRates(_table(_columns(work, total, n_sim)), meta)
+
+
+def _columns(work: Work, total: list[Tally], n_sim: int) -> dict[str, Any]:
+    """Turn the totals into the columns of the table."""
+    analytes = np.asarray(work.scenario.analytes, dtype=object)
+    left = iter(total)
+    texts: list[tuple[str, ...]] = []
+    parts: list[Rows] = []
+
+    def put(rows: Iterable[Rows], *text: str) -> None:
+        for part in rows:
+            texts.extend([(*text, part.measure)] * len(part.analytes))
+            parts.append(part)
+
+    for question, targets in zip(work.plan.questions, work.targets, strict=True):
+        test, adjust = question.entry.name, question.adjust
+        for target in targets:
+            rows = measures_of(target, next(left), analytes, n_sim)
+            put(rows, question.kind, target.label, target.visit, test, adjust)
+        if question.family == "all":
+            put(family_measures(next(left), n_sim), question.kind, "all", "all", test, adjust)
+    for pattern in work.patterns:
+        question = next(question for question in work.plan.questions if question.kind == pattern.question)
+        adjust = question.adjust if pattern.adjusted else "none"
+        text = (question.kind, pattern.says, "+".join(pattern.visits or ()), question.entry.name, adjust)
+        put([pattern_measure(next(left), n_sim)], *text)
+    put([pattern_measure(done, n_sim) for done in left], "all", "all", "", "", "")
+    names = list(RATE_COLUMNS)
+    columns: dict[str, Any] = dict(zip(names[:6], np.array(texts, dtype=object).T, strict=True))
+    values = [np.concatenate([rows[i] for rows in parts]) for i in range(1, 5)]
+    columns |= dict(zip(("analyte", "estimate", "mcse", "n_failed"), values, strict=True))
+    return {**columns, "n_sim": np.full(len(texts), n_sim)}
+
+
+def _table(columns: Mapping[str, Any]) -> pd.DataFrame:
+    make: dict[str, Any] = {TEXT: text_column, COUNT: count_column, NUMBER: lambda x: np.asarray(x, dtype=np.float64)}
+    return pd.DataFrame({name: make[kind](columns[name]) for name, kind in RATE_COLUMNS.items()}, copy=False)
+
+
+def _plain(question: Question) -> dict[str, Any]:
+    return {name: getattr(value, "__name__", value) if callable(value) else value for name, value in asdict(question).items()}
+
+
+def _brief(number: float) -> str:
+    return f"{number:.3g}"
+
+
+def _check_arguments(plan: Any, scenario: Any, n_jobs: Any) -> None:
+    if not isinstance(plan, Plan):
+        raise OptionError(
+            f"`plan` must be a Plan; got {type(plan).__name__}. Put questions into one: Plan(baseline=Baseline(...))."
+        )
+    if any(not hasattr(scenario, name) for name in _NEEDS):
+        named = f": load_scenario({str(scenario)!r})" if isinstance(scenario, str | Path) else " with load_scenario()"
+        raise OptionError(f"`scenario` must be a Scenario; got {type(scenario).__name__}. Load one{named}.")
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or n_jobs == 0:
+        raise OptionError(f"`n_jobs` must be a number of workers, such as 1 or 2, or -1 for all cores; got {n_jobs!r}.")
+
+
+def _patterns_of(plan: Plan, scenario: Any, patterns: Any) -> tuple[Pattern, ...]:
+    found = tuple(scenario.patterns if patterns is None else patterns)
+    asked = [question.kind for question in plan.questions]
+    for pattern in found:
+        if not isinstance(pattern, Pattern):
+            raise OptionError(f"`patterns` must hold Pattern objects; got {pattern!r}.")
+        if pattern.question not in asked:
+            raise OptionError(
+                f"pattern {pattern.says!r} is about {pattern.question}, which the plan does not ask; it asks {quoted(asked)}. "
+                "Ask it, or leave patterns out with patterns=()."
+            )
+    keys = [(pattern.question, pattern.says) for pattern in found]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise OptionError(f"two patterns about {key[0]} say {key[1]!r}; give each its own words.")
+    return found

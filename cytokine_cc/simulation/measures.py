@@ -1,0 +1,280 @@
+"""What is counted and summed over replicates, and the measures with their Monte Carlo errors that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine import Contrast
+from ..kernels.common import WITHIN
+from ..limits import to_scale
+from ..plan import Question
+
+# Sums over replicates are made of sums over chunks of so many, so that no digit depends on blocks or workers.
+CHUNK = 64
+KNOWN_ESTIMANDS = ("mean", "shift")  # those whose true value follows from a scenario's ratio
+_SUMS = ("error", "error2", "variance", "variance2", "width", "width2", "size", "size2")
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What is true of one contrast, and which measures can be had of it.
+
+    Attributes
+    ----------
+    question : Question
+    label, visit : str
+        As in a table of results.
+    null : ndarray of bool, shape (analytes,)
+        The scenario's ratio is exactly 1.
+    truth : ndarray, shape (analytes,)
+        On the analysis scale; NaN where it is not known.
+    estimates, errors, intervals : bool
+        Whether there are estimates, standard errors, intervals to judge.
+    """
+
+    question: Question
+    label: str
+    visit: str
+    null: np.ndarray
+    truth: np.ndarray
+    estimates: bool
+    errors: bool
+    intervals: bool
+
+
+class Tally(NamedTuple):
+    """Counts over replicates, and float sums by chunk (chunks along the first axis).
+
+    Attributes
+    ----------
+    counts : dict of ndarray of int
+    sums : dict of ndarray
+    """
+
+    counts: dict[str, np.ndarray]
+    sums: dict[str, np.ndarray]
+
+    def add(self, other: Tally) -> Tally:
+        """Add the next block; chunk after chunk, so that the order of additions never changes."""
+        counts = {name: self.counts[name] + count for name, count in other.counts.items()}
+        sums = {}
+        for name, chunks in other.sums.items():
+            total = self.sums[name]
+            for chunk in chunks:
+                total = total + chunk
+            sums[name] = total
+        return Tally(counts, sums)
+
+    @classmethod
+    def zero(cls, like: Tally) -> Tally:
+        """Return the empty tally of the same measures."""
+        counts = {name: np.zeros_like(count) for name, count in like.counts.items()}
+        return cls(counts, {name: np.zeros(chunks.shape[1:]) for name, chunks in like.sums.items()})
+
+
+def truth_of(scenario: Any, question: Question, visit: int | None, group: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return which nulls are true, and the true value on the analysis scale.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    question : Question
+    visit, group
+        As in `Contrast`.
+
+    Returns
+    -------
+    null : ndarray of bool, shape (analytes,)
+    truth : ndarray, shape (analytes,)
+    """
+    effect = np.asarray(scenario.effect(visit, group), dtype=np.float64)
+    null = effect == 0
+    if question.scale != "raw":
+        return null, to_scale(effect, question.scale, "ln")
+    known = null
+    if visit is not None and question.kind != WITHIN:
+        # Equal ratios of change are equal differences only where nothing changes, or from equal baselines.
+        still = [np.asarray(scenario.effect(visit, side)) == 0 for side in ("case", "control")]
+        known = null & ((still[0] & still[1]) | (np.asarray(scenario.effect(None, "")) == 0))
+    return null, np.where(known, 0.0, np.nan)
+
+
+def by_chunk(x: np.ndarray, chunk: int) -> np.ndarray:
+    """Sum (replicates, ...) over chunks of replicates, each along a contiguous last axis; shape (chunks, ...)."""
+    n_chunks = -(-len(x) // chunk)
+    padded = np.zeros((*x.shape[1:], n_chunks * chunk))
+    padded[..., : len(x)] = np.moveaxis(x, 0, -1)
+    return np.moveaxis(padded.reshape(*x.shape[1:], n_chunks, chunk).sum(axis=-1), -1, 0)
+
+
+def tally(contrast: Contrast, target: Target, alpha: float, chunk: int) -> Tally:
+    """Count and sum one contrast over a block of replicates."""
+    p = contrast.statistics.p_value
+    null, missing = target.null, np.isnan(p)
+    raw, hit = p <= alpha, contrast.p_adjusted <= alpha
+    true = (hit & ~null).sum(axis=-1)
+    wrong_size = (raw & null).sum(axis=-1)
+    counts = {
+        "missing": missing.sum(axis=0),
+        "missing_null": (missing & null).any(axis=-1).sum(),
+        "missing_effect": (missing & ~null).any(axis=-1).sum(),
+        "raw": raw.sum(axis=0),
+        "hit": hit.sum(axis=0),
+        "raw_null": wrong_size.sum(),
+        "raw_null2": (wrong_size**2).sum(),
+        "true": true.sum(),
+        "true2": (true**2).sum(),
+        "any": (true > 0).sum(),
+        "all": (true == (~null).sum()).sum(),
+    }
+    overall = tally_family([contrast], [target], alpha, chunk)
+    sums = dict(overall.sums)
+    if target.estimates:
+        more, of_estimates = _tally_estimates(contrast, target, hit, ~missing)
+        counts |= more
+        sums["estimates"] = by_chunk(np.stack(of_estimates, axis=1), chunk)
+    return Tally({**counts, **overall.counts}, sums)
+
+
+def tally_family(contrasts: Sequence[Contrast], targets: Sequence[Target], alpha: float, chunk: int) -> Tally:
+    """Count false rejections over one contrast, or over all of a question."""
+    false = found = 0
+    untested: Any = False
+    for contrast, target in zip(contrasts, targets, strict=True):
+        hit = contrast.p_adjusted <= alpha
+        found = found + hit.sum(axis=-1)
+        false = false + (hit & target.null).sum(axis=-1)
+        untested = untested | np.isnan(contrast.statistics.p_value).any(axis=-1)
+    share = false / np.maximum(found, 1)
+    counts = {"false": np.sum(false > 0), "untested": np.sum(untested)}
+    return Tally(counts, {"false_share": by_chunk(np.stack([share, share**2], axis=1), chunk)})
+
+
+def tally_flags(flags: np.ndarray, missing: np.ndarray) -> Tally:
+    """Count the replicates that show a pattern."""
+    return Tally({"shown": flags.sum(), "untested": missing.sum()}, {})
+
+
+def _tally_estimates(
+    contrast: Contrast, target: Target, hit: np.ndarray, tested: np.ndarray
+) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+    """Counts by analyte, and the terms of `_SUMS`, shape (replicates, analytes) each."""
+    s, truth = contrast.statistics, target.truth
+    usable = tested & ~np.isnan(s.estimate)
+    significant = hit & usable
+    error = np.where(usable, s.estimate - np.where(np.isnan(truth), 0.0, truth), 0.0)
+    variance = np.where(usable & target.errors, s.std_error**2, 0.0)
+    between = usable & ~np.isnan(s.conf_low) & ~np.isnan(s.conf_high)
+    with np.errstate(invalid="ignore"):
+        width = s.conf_high - s.conf_low
+    finite = between & np.isfinite(width)
+    width = np.where(finite, width, 0.0)
+    size = np.where(significant, np.abs(s.estimate), 0.0)
+    counts = {
+        "estimates": usable,
+        "intervals": between,
+        "widths": finite,
+        "covered": between & (s.conf_low <= truth) & (truth <= s.conf_high),
+        "significant": significant,
+        "wrong_sign": significant & (s.estimate * truth < 0),
+    }
+    terms = [term for part in (error, variance, width, size) for term in (part, part**2)]
+    return {name: flags.sum(axis=0) for name, flags in counts.items()}, terms
+
+
+# ---------------------------------------------------------------- measures
+
+
+class Rows(NamedTuple):
+    """One measure of one contrast: its name, and a value for each analyte ("" where it is of all together)."""
+
+    measure: str
+    analytes: np.ndarray
+    estimate: np.ndarray
+    mcse: np.ndarray
+    n_failed: np.ndarray
+
+
+def share(k: Any, n: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return k / n and its Monte Carlo error, sqrt(p (1 - p) / n)."""
+    k, n = np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = k / n
+        return p, np.where(n > 1, np.sqrt(p * (1 - p) / n), np.nan)
+
+
+def mean(total: Any, total2: Any, n: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean, its Monte Carlo error SD / sqrt(n), and the SD, from sums of values and of their squares."""
+    total, total2, n = (np.asarray(part, dtype=np.float64) for part in (total, total2, n))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        middle = total / n
+        sd = np.where(n > 1, np.sqrt(np.maximum(total2 - n * middle**2, 0.0) / (n - 1)), np.nan)
+        return middle, sd / np.sqrt(n), sd
+
+
+def _whole(measure: str, found: tuple[np.ndarray, ...], n_failed: Any) -> Rows:
+    name = np.array([""], dtype=object)
+    return Rows(measure, name, np.reshape(found[0], 1), np.reshape(found[1], 1), np.reshape(n_failed, 1))
+
+
+def measures_of(target: Target, done: Tally, analytes: np.ndarray, n_sim: int) -> Iterator[Rows]:
+    """Yield the measures of one contrast."""
+    c, null = done.counts, target.null
+    n_null, n_effect = int(null.sum()), int((~null).sum())
+
+    def some(measure: str, which: np.ndarray, found: tuple[np.ndarray, ...], n_failed: np.ndarray) -> Rows:
+        return Rows(measure, analytes[which], found[0][which], found[1][which], n_failed[which])
+
+    if n_null:
+        yield some("size", null, share(c["raw"], n_sim), c["missing"])
+        yield _whole("size", mean(c["raw_null"] / n_null, c["raw_null2"] / n_null**2, n_sim), c["missing_null"])
+    if n_effect:
+        yield some("power", ~null, share(c["hit"], n_sim), c["missing"])
+        yield _whole("power_average", mean(c["true"] / n_effect, c["true2"] / n_effect**2, n_sim), c["missing_effect"])
+        yield _whole("power_any", share(c["any"], n_sim), c["missing_effect"])
+        yield _whole("power_all", share(c["all"], n_sim), c["missing_effect"])
+    yield from family_measures(done, n_sim)
+    if target.estimates:
+        for measure, which, found, usable in _estimate_measures(target, done):
+            if which.any():
+                yield some(measure, which, found, n_sim - usable)
+
+
+def family_measures(done: Tally, n_sim: int) -> Iterator[Rows]:
+    """Yield FWER and FDR."""
+    untested = done.counts["untested"]
+    yield _whole("FWER", share(done.counts["false"], n_sim), untested)
+    total, total2 = done.sums["false_share"]
+    yield _whole("FDR", mean(total, total2, n_sim), untested)
+
+
+def pattern_measure(done: Tally, n_sim: int) -> Rows:
+    """Return the share of replicates that show a pattern."""
+    return _whole("pattern", share(done.counts["shown"], n_sim), done.counts["untested"])
+
+
+def _estimate_measures(target: Target, done: Tally) -> Iterator[tuple[str, np.ndarray, tuple[np.ndarray, ...], np.ndarray]]:
+    """Yield measure, for which analytes, (value, Monte Carlo error), usable replicates."""
+    c, s = done.counts, dict(zip(_SUMS, done.sums["estimates"], strict=True))
+    n, truth = c["estimates"], target.truth
+    known, everywhere = ~np.isnan(truth), np.ones(len(truth), dtype=bool)
+    bias, error, sd = mean(s["error"], s["error2"], n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        yield "bias", known, (bias, error), n
+        yield "emp_se", everywhere, (sd, np.where(n > 1, sd / np.sqrt(2.0 * np.maximum(n - 1, 1)), np.nan)), n
+        if target.errors:
+            variance, of_variance, _ = mean(s["variance"], s["variance2"], n)
+            model = np.sqrt(variance)
+            yield "model_se", everywhere, (model, of_variance / (2 * model)), n
+        if target.intervals:
+            yield "coverage", known, share(c["covered"], c["intervals"]), c["intervals"]
+            if target.question.alternative == "two-sided":
+                yield "interval_width", everywhere, mean(s["width"], s["width2"], c["widths"]), c["widths"]
+        real = known & ~target.null
+        size, of_size, _ = mean(s["size"], s["size2"], c["significant"])
+        yield "type_m", real, (size / np.abs(truth), of_size / np.abs(truth)), n
+        yield "type_s", real, share(c["wrong_sign"], c["significant"]), n

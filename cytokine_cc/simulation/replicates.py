@@ -1,0 +1,109 @@
+"""Work: draw replicates of a scenario, run a plan on them and count, block by block, on any number of workers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..arrays import StudyArrays
+from ..assembly import contrast_label
+from ..engine import Contrast, contrasts_of, run
+from ..errors import NonPositiveError, OptionError
+from ..plan import Plan, Question
+from .measures import CHUNK, KNOWN_ESTIMANDS, Tally, Target, tally, tally_family, tally_flags, truth_of
+from .patterns import Pattern
+
+BLOCK_VALUES = 500_000  # measured values drawn at a time; blocks change nothing but memory and speed
+CHUNK_VALUES = 8_000_000  # studies so large that a chunk would hold more than this get smaller chunks
+_PATIENCE = 2.0  # seconds of work after which a progress bar shows on a terminal
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """All that a worker needs to draw, analyse and count a block of replicates."""
+
+    plan: Plan
+    scenario: Any
+    patterns: tuple[Pattern, ...]
+    seed: int
+    intervals: bool
+    targets: tuple[tuple[Target, ...], ...] = ()
+    chunk: int = CHUNK
+    step: int = CHUNK
+
+    @classmethod
+    def prepare(cls, plan: Plan, scenario: Any, patterns: tuple[Pattern, ...], seed: int, intervals: bool) -> Work:
+        """Run one replicate, which finds what the design does not allow, and settle sizes and truths."""
+        directed = {pattern.question for pattern in patterns if pattern.direction != "any"}
+        needed = any(question.entry.estimand == "shift" for question in plan.questions if question.kind in directed)
+        work = cls(plan, scenario, patterns, seed, intervals or needed)
+        arrays, answers = work.answers(range(1))
+        work.shown(arrays, answers)
+        values = arrays.value.size
+        chunk = max(1, min(CHUNK, CHUNK_VALUES // values))
+        step = chunk * max(1, BLOCK_VALUES // (chunk * values))
+        targets = tuple(tuple(_targets(scenario, question, arrays, intervals)) for question in plan.questions)
+        return replace(work, targets=targets, chunk=chunk, step=step)
+
+    def answers(self, replicates: range) -> tuple[StudyArrays, list[list[Contrast]]]:
+        """Draw replicates and run the plan on them."""
+        arrays = self.scenario.draw_arrays(self.seed, replicates)
+        try:
+            return arrays, run(self.plan.questions, arrays, intervals=self.intervals)
+        except NonPositiveError as error:
+            replicate, visit, analyte, _ = (int(i) for i in error.cells[0])
+            raise OptionError(
+                f"scenario {self.scenario.name!r} draws values of 0 or less, which have no logarithm: the first is in replicate "
+                f"{replicates[replicate]}, visit {self.scenario.visits[visit]!r}, analyte {self.scenario.analytes[analyte]!r}. "
+                "Use scale='raw', or a scenario of positive values."
+            ) from None
+
+    def shown(self, arrays: StudyArrays, answers: list[list[Contrast]]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return for each pattern, and for all, which replicates show it and which could not be tested."""
+        by_kind = dict(zip([question.kind for question in self.plan.questions], answers, strict=True))
+        found = []
+        for pattern in self.patterns:
+            given = by_kind[pattern.question], self.scenario.analytes, arrays.later
+            found.append((pattern.shown_by(*given), pattern.untested(*given)))
+        if len(found) > 1:
+            flags, missing = zip(*found, strict=True)
+            found.append((np.all(flags, axis=0), np.any(missing, axis=0)))
+        return found
+
+    def __call__(self, replicates: range) -> list[Tally]:
+        """Return the tallies: by question its contrasts and, where its family is "all", the whole; then the patterns."""
+        arrays, answers = self.answers(replicates)
+        alpha, tallies = self.plan.alpha, []
+        for question, contrasts, targets in zip(self.plan.questions, answers, self.targets, strict=True):
+            tallies += [tally(contrast, target, alpha, self.chunk) for contrast, target in zip(contrasts, targets, strict=True)]
+            if question.family == "all":
+                tallies.append(tally_family(contrasts, targets, alpha, self.chunk))
+        return tallies + [tally_flags(*flags) for flags in self.shown(arrays, answers)]
+
+
+def _targets(scenario: Any, question: Question, arrays: StudyArrays, intervals: bool) -> Iterator[Target]:
+    estimand = question.entry.estimand
+    estimates = estimand in KNOWN_ESTIMANDS and (intervals or estimand == "mean")
+    for visit, group in contrasts_of(question, arrays):
+        label, at = contrast_label(question, visit, group, scenario.visits[0], arrays.later)
+        null, truth = truth_of(scenario, question, visit, group)
+        yield Target(question, label, at, null, truth, estimates, estimand == "mean", intervals)
+
+
+def blocks_of(work: Work, n_sim: int, n_jobs: int, progress: bool | None) -> Iterator[list[Tally]]:
+    """Yield the tallies of the blocks, in order."""
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    blocks = [range(start, min(n_sim, start + work.step)) for start in range(0, n_sim, work.step)]
+    hidden = not sys.stderr.isatty() if progress is None else not progress
+    delay = _PATIENCE if progress is None else 0.0
+    parallel = Parallel(n_jobs=None if n_jobs == 1 else int(n_jobs), prefer="threads", return_as="generator")
+    with tqdm(total=n_sim, unit=" studies", file=sys.stderr, disable=hidden, delay=delay) as bar:
+        for block, found in zip(blocks, parallel(delayed(work)(block) for block in blocks), strict=True):
+            bar.update(len(block))
+            yield found
