@@ -41,8 +41,7 @@ def _analyze(study: str, out: str | None) -> None:
     from .report.summary import summary_text
     from .report.tables import write_tables
 
-    if out is not None and not out.strip():
-        raise OptionError("--out must name a folder.")
+    _check_folder(out)
     read = read_study_file(find_study(study))
     analysis = run_plan(read.study, read.plan)
     written = write_tables(analysis, out, read.inputs, read.content) if out is not None else []
@@ -51,6 +50,70 @@ def _analyze(study: str, out: str | None) -> None:
         click.echo(f"Written to {out}: {', '.join(path.name for path in written)}")
     else:
         click.echo("Add --out DIR to write the full tables, the methods paragraph and a manifest.")
+
+
+@main.command()
+@click.argument("name", default="henry2010")
+@click.option("--n-sim", default=2000, show_default=True, help="Number of simulated studies.")
+@click.option("--jobs", default=-1, show_default=True, help="Workers; -1: all cores. The answer does not depend on them.")
+@click.option("--out", metavar="DIR", help="Write the study, the page and the error rates to this folder.")
+def reproduce(name: str, n_sim: int, jobs: int, out: str | None) -> None:
+    """Set a published study beside a simulated one.
+
+    Draws the study of scenario NAME, runs the plan of the publication on it, and says how often such a study shows the
+    published pattern. NAME is a scenario that comes with the library, such as henry2010, or a scenario file.
+    """
+    _guarded(lambda: _reproduce(name, n_sim, jobs, out))
+
+
+def _reproduce(name: str, n_sim: int, jobs: int, out: str | None) -> None:
+    from .report.reproduction import reproduce as reproduce_scenario
+    from .report.reproduction import reproduction_text, write_reproduction
+    from .simulation.scenario import load_scenario
+
+    _check_folder(out)
+    found = reproduce_scenario(load_scenario(name), n_sim=n_sim, n_jobs=jobs)
+    written = write_reproduction(found, out) if out is not None else []
+    click.echo(reproduction_text(found))
+    if written:
+        click.echo(f"Written to {out}: {', '.join(path.name for path in written)}. Next: cytokine-cc analyze {out}/study.toml")
+    else:
+        click.echo("Add --out DIR to write the study, this page and the error rates.")
+
+
+@main.command()
+@click.argument("study", metavar="STUDY.TOML")
+@click.argument("name")
+@click.option("--n-sim", default=2000, show_default=True, help="Number of simulated studies.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the simulated studies.")
+@click.option("--jobs", default=-1, show_default=True, help="Workers; -1: all cores. The answer does not depend on them.")
+@click.option("--out", metavar="FILE.CSV", help="Write all rates, by analyte, to this file.")
+def certify(study: str, name: str, n_sim: int, seed: int, jobs: int, out: str | None) -> None:
+    """Say how often the plan of a study file is right and wrong, if scenario NAME is true.
+
+    NAME is a scenario that comes with the library, such as null, or a scenario file.
+    """
+    _guarded(lambda: _certify(study, name, n_sim, seed, jobs, out))
+
+
+def _certify(study: str, name: str, n_sim: int, seed: int, jobs: int, out: str | None) -> None:
+    from .config import find_study, read_study_file
+    from .report.rates import rates_text
+    from .simulation.error_rates import certify as certify_plan
+    from .simulation.scenario import load_scenario
+
+    scenario = load_scenario(name)
+    plan = read_study_file(find_study(study)).plan
+    rates = certify_plan(plan, scenario, n_sim=n_sim, seed=seed, n_jobs=jobs)
+    if out is not None:
+        rates.to_csv(out)
+    click.echo(rates_text(rates, plan, scenario))
+    click.echo(f"Written to {out}." if out is not None else "Add --out FILE.CSV to write all rates, by analyte.")
+
+
+def _check_folder(out: str | None) -> None:
+    if out is not None and not out.strip():
+        raise OptionError("--out must name a folder.")
 
 
 def _guarded(work: Callable[[], Any]) -> None:
