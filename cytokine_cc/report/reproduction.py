@@ -111,8 +111,8 @@ def _heading(found: Reproduction) -> Iterator[str]:
         doi = f" doi:{published['doi']}" if "doi" in published else ""
         yield from _wrapped(f"Published: {published['citation']}{doi}")
     yield from _wrapped(
-        f"Reproduced on a simulated study: scenario {scenario.name!r}, seed {found.seed}, replicate {found.replicate}. No patient "
-        "stands behind its numbers."
+        f"Reproduced on a simulated study: scenario {scenario.name!r}, seed {found.seed}, replicate {found.replicate}. "
+        "No patient stands behind its numbers."
     )
     count = found.replicate + 1
     if not found.picked:
