@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .text_files import csv_text, write_together
 
 SEED = 20260301
 N_CASE, N_CONTROL = 30, 22
@@ -100,8 +99,8 @@ def quickstart_files() -> dict[str, str]:
             for name, (cells, limits) in levels.items():
                 rows.append([subjects[i], visit, PLATES[plate[i]], name, cells[v][i], "pg/mL", f"{limits[plate[i]]:.3g}"])
     return {
-        "panel.csv": _csv(rows),
-        "clinical.csv": _csv([["Patient", "Group", "Age", "Prior chemotherapy"], *clinical]),
+        "panel.csv": csv_text(rows),
+        "clinical.csv": csv_text([["Patient", "Group", "Age", "Prior chemotherapy"], *clinical]),
         "study.toml": STUDY_TOML,
     }
 
@@ -113,10 +112,7 @@ def write_quickstart(folder: Any) -> None:
     ----------
     folder : path
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in quickstart_files().items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    write_together(folder, quickstart_files())
 
 
 def _levels(
@@ -143,9 +139,3 @@ def _cell(level: float, limit: float, kind: float) -> str:
             return f"*{level:.3g}"
         return "OOR <" if kind < 0.1 else f"<{limit:.3g}"
     return ">2000" if level > 2000 else f"{level:.4g}"
-
-
-def _csv(rows: list[list[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()

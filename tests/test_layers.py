@@ -11,8 +11,8 @@ import cytokine_cc
 
 PACKAGE = Path(cytokine_cc.__file__).parent
 ORDER = (
-    "errors labels versions toml_files panel arrays readers limits design study matching balance kernels multiplicity wording "
-    "plan results engine exclusions assembly summaries analysis config quickstart simulation report cli"
+    "errors labels versions toml_files text_files panel arrays readers limits design study matching balance kernels "
+    "multiplicity wording plan results engine exclusions assembly summaries analysis config quickstart simulation report cli"
 ).split()
 NO_PANDAS = [
     *sorted((PACKAGE / "kernels").glob("*.py")),

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from ..analysis import Analysis
-from ..errors import OptionError
 from ..kernels.common import QUESTIONS
+from ..text_files import write_together
 from ..versions import versions
 
 
@@ -46,27 +43,10 @@ def write_tables(
     OptionError
         The folder cannot be written to; nothing is left behind then.
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise OptionError(f"--out {folder}: this is a file; name a folder.")
-    made = next((path for path in reversed([folder, *folder.parents]) if not path.exists()), None)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
-            texts = _texts(analysis, inputs, settings)
-            for name, text in texts.items():
-                (Path(partial) / name).write_text(text, encoding="utf-8")
-            for name in texts:
-                os.replace(Path(partial) / name, folder / name)
-        # A question that is no longer asked must not leave its old table beside the new manifest.
-        for kind in QUESTIONS:
-            if f"{kind}.csv" not in texts:
-                (folder / f"{kind}.csv").unlink(missing_ok=True)
-    except OSError as error:
-        if made is not None:
-            shutil.rmtree(made, ignore_errors=True)
-        raise OptionError(f"--out {folder}: cannot be written ({error.strerror or error}).") from None
-    return [folder / name for name in texts]
+    texts = _texts(analysis, inputs, settings)
+    # A question that is no longer asked must not leave its old table beside the new manifest.
+    old = [f"{kind}.csv" for kind in QUESTIONS if f"{kind}.csv" not in texts]
+    return write_together(folder, texts, remove=old)
 
 
 def _texts(analysis: Analysis, inputs: Sequence[tuple[str, str]], settings: Mapping[str, Any] | None) -> dict[str, str]:

@@ -1,0 +1,92 @@
+"""Text files: a table as CSV; several files written together or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import OptionError, quoted
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    r"""Return rows as CSV, lines ended by a line feed on every platform.
+
+    Parameters
+    ----------
+    rows : iterable of sequences
+        The header first.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> csv_text([["Patient", "Group"], ["S001", "pain, any"]])
+    'Patient,Group\nS001,"pain, any"\n'
+    """
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()
+
+
+def write_together(folder: Any, texts: Mapping[str, str], *, replace: bool = True, remove: Iterable[str] = ()) -> list[Path]:
+    """Write files to a folder, all or none.
+
+    Parameters
+    ----------
+    folder : path
+        Made if need be; other files in it stay.
+    texts : mapping
+        File name -> text.
+    replace : bool
+        False: refuse if a file of one of these names is there and says something else.
+    remove : iterable of str
+        Names of files of an earlier run that must not stay beside the new ones.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    OptionError
+        The folder cannot be written to, or holds such a file; nothing is left behind then.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(f"--out {folder}: this is a file; name a folder.")
+    differing = [] if replace else [name for name, text in texts.items() if _differs(folder / name, text)]
+    if differing:
+        raise OptionError(
+            f"--out {folder}: {quoted(differing)} {'is' if len(differing) == 1 else 'are'} there already with other content; "
+            "nothing was written. Name another folder, or remove what is there."
+        )
+    made = next((path for path in reversed([folder, *folder.parents]) if not path.exists()), None)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
+            for name, text in texts.items():
+                (Path(partial) / name).write_text(text, encoding="utf-8", newline="\n")
+            for name in texts:
+                os.replace(Path(partial) / name, folder / name)
+        for name in remove:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        raise OptionError(f"--out {folder}: cannot be written ({error.strerror or error}).") from None
+    return [folder / name for name in texts]
+
+
+def _differs(path: Path, text: str) -> bool:
+    try:
+        return path.exists() and (not path.is_file() or path.read_bytes() != text.encode())
+    except OSError:
+        return True
