@@ -1,4 +1,7 @@
-"""Size of every test under the null: python benchmarks/size.py [replicates]. Prints a markdown table."""
+"""Size of every test under the null: python benchmarks/size.py [replicates]. Prints two markdown tables.
+
+The first is of single analytes of three shapes, the second of the scenario `null` by `certify` (36 analytes a study).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import sys
 
 import numpy as np
 
+import cytokine_cc as cc
 from cytokine_cc.kernels import TESTS
+from cytokine_cc.kernels.common import QUESTIONS
+from cytokine_cc.plan import KINDS
 
 N_CASE, N_CONTROL, ICC, SEED = 30, 22, 0.7, 1
 SHAPES = {
@@ -29,12 +35,29 @@ def rejections(name: str, shape: str, n_sim: int) -> float:
     return float((p <= 0.05).mean())
 
 
+def certified(n_sim: int) -> None:
+    """Print the sizes that `certify` gives under the scenario `null`."""
+    print("| question | test | size | Monte Carlo error |\n|---|---|---|---|")
+    scenario = cc.load_scenario("null")
+    for kind in QUESTIONS:
+        for name, entry in TESTS.items():
+            if kind in entry.questions and (kind == "change_within" or not entry.paired):
+                groups = {"groups": ("case",)} if kind == "change_within" else {}
+                plan = cc.Plan(**{**dict.fromkeys(QUESTIONS), kind: KINDS[kind](name, adjust="none", **groups)})
+                rates = cc.certify(plan, scenario, n_sim=n_sim, seed=SEED, n_jobs=-1, intervals=False)
+                row = rates.select(measure="size", analyte="").table.iloc[0]
+                print(f"| {kind} | `{name}` | {row['estimate']:.3%} | {row['mcse']:.3%} |")
+
+
 def main() -> None:
     n_sim = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     print(f"| test | {' | '.join(SHAPES)} |")
     print(f"|---|{'---|' * len(SHAPES)}")
     for name in ("student", "welch", "mann_whitney", "paired_t", "signed_rank"):
         print(f"| `{name}` | {' | '.join(f'{rejections(name, shape, n_sim):.2%}' for shape in SHAPES)} |")
+
+    print()
+    certified(n_sim)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cytokine_cc import Baseline, ChangeBetween, ChangeWithin
+from cytokine_cc import Baseline, ChangeBetween, ChangeWithin, Plan, certify, load_scenario
 from cytokine_cc.arrays import StudyArrays
 from cytokine_cc.engine import run
+from cytokine_cc.kernels import TESTS
 from cytokine_cc.panel import State
 
 N_CASE, N_CONTROL = 30, 22
@@ -101,3 +102,28 @@ def test_family_wise_error_rates_and_false_discovery_rates():
         any_rejected = (adjust_pvalues(p, method) <= LEVEL).any(axis=-1).mean()
         assert any_rejected <= LEVEL + error, method
         assert any_rejected > (0.01 if method == "BY" else 0.04), method
+
+
+def check_under_null(n_sim: int) -> None:
+    """Sizes as `certify` gives them: 36 independent analytes a study, so that the errors are small."""
+    scenario = load_scenario("null")
+    for kind, cls in (("baseline", Baseline), ("change_within", ChangeWithin), ("change_between", ChangeBetween)):
+        for name, entry in TESTS.items():
+            if kind not in entry.questions or (entry.paired and kind != "change_within"):
+                continue
+            plan = Plan(**{**dict.fromkeys(("baseline", "change_within", "change_between")), kind: cls(name, adjust="none")})
+            rates = certify(plan, scenario, n_sim=n_sim, seed=2, n_jobs=2, intervals=False, progress=False)
+            rows = rates.table[(rates.table["measure"] == "size") & (rates.table["analyte"] == "")]
+            for row in rows.itertuples(index=False):
+                assert row.estimate <= LEVEL + 4 * row.mcse, f"{kind} {name}: {row.estimate:.2%}"
+                assert row.estimate >= LEVEL - 4 * row.mcse or name in DISCRETE, f"{kind} {name}: {row.estimate:.2%}"
+                assert row.estimate > 0.04, f"{kind} {name}: {row.estimate:.2%}"
+
+
+def test_sizes_under_the_null_scenario():
+    check_under_null(n_sim=1_000)
+
+
+@pytest.mark.slow
+def test_sizes_under_the_null_scenario_at_length():
+    check_under_null(n_sim=20_000)
