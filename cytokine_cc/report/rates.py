@@ -54,7 +54,7 @@ def rates_text(rates: ErrorRates, plan: Plan, scenario: Scenario) -> str:
     if len(patterns):
         lines += ["", "Studies that show the published pattern"]
         for row in patterns.itertuples(index=False):
-            label = "all of it" if row.contrast == "all" else f'"{row.contrast}"'
+            label = "all of it" if row.contrast == "all" else row.contrast
             lines += _wrapped(f"{_share(row.estimate, row.mcse):<18}{label}", indent="  ", hang=18)
     return "\n".join(lines) + "\n"
 

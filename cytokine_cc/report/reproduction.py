@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..engine import Contrast, run
 from ..simulation.error_rates import ErrorRates, certify
@@ -136,11 +137,15 @@ def _comparison(found: Reproduction) -> Iterator[str]:
     for pattern in scenario.patterns:
         shown, what = _shown(pattern, contrasts, study)
         yield ""
-        yield from _wrapped(f'Published:  "{pattern.says}"', indent="  ")
+        yield from _wrapped(f"Published:  {pattern.says}", indent="  ")
         yield from _wrapped(f"Reproduced: {what}", indent="  ")
         yield f"  {'The study shows it.' if shown else 'The study does not show it.'}"
+    sources = scenario.content.get("from", {})
+    if scenario.patterns:
+        yield ""
+        yield from _wrapped(f"What was published: {sources.get('pattern', 'assumed')}.", indent="  ")
     yield ""
-    yield from _wrapped(f"Plan: {scenario.plan.describe()}", indent="  ")
+    yield from _wrapped(f"Plan ({sources.get('plan', 'assumed')}): {scenario.plan.describe()}", indent="  ")
 
 
 def _study_rows(scenario: Scenario) -> list[dict[str, str]]:
@@ -161,14 +166,11 @@ def _shown(pattern: Pattern, contrasts: Mapping[str, list[Contrast]], study: Stu
     order = [i for i in np.argsort(p) if hits[i]]
     direction = {"lower": " lower", "higher": " higher"}.get(pattern.direction, "")
     kind = "adjusted p" if pattern.adjusted else "p"
-    total = len(pattern.analytes or names)
-    text = f"{len(order)} of {total}{direction} at {kind} < {pattern.p_below:g}"
+    text = f"{len(order)} of {len(pattern.analytes or names)}{direction} at {kind} < {pattern.p_below:g}"
     if order:
         listed = [f"{names[i]} ({p_text(float(p[i]))})" for i in order]
         more = f" and {len(listed) - _MOST} more" if len(listed) > _MOST else ""
         text += ": " + ", ".join(listed[:_MOST]) + more
-    else:
-        text += f"; the lowest {kind} is {p_text(float(np.nanmin(p)))}" if not np.isnan(p).all() else ""
     return bool(pattern.shown_by(own, names, study.visits)), text
 
 
@@ -185,7 +187,7 @@ def _frequency(found: Reproduction) -> Iterator[str]:
         return
     yield from _wrapped(f"How often such a study shows it, in {found.rates.meta['n_sim']:,} draws (with the Monte Carlo error):")
     for row in rows.itertuples(index=False):
-        label = "all of it" if row.contrast == "all" else f'"{row.contrast}"'
+        label = "all of it" if row.contrast == "all" else row.contrast
         yield from _wrapped(f"{row.estimate:6.1%} (+-{row.mcse:.1%})  {label}", indent="  ", hang=18)
 
 
@@ -194,12 +196,19 @@ def _origin(scenario: Scenario) -> Iterator[str]:
     counts = table["origin"].value_counts()
     kinds = ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in ("sourced", "computed", "assumed"))
     yield from _wrapped(f"Where the scenario's {len(table)} values come from: {kinds}.")
-    sources = table[["table", "key", "origin"]].drop_duplicates()
     for origin in ("sourced", "computed", "assumed"):
-        own = sources[sources["origin"] == origin]
-        names = ", ".join(dict.fromkeys(f"{row.table}.{row.key}" for row in own.itertuples(index=False)))
+        names = _keys_of(table, origin)
         if names:
-            yield from _wrapped(f"{origin}: {names}", indent="  ")
+            yield from _wrapped(f"{origin}: {', '.join(names)}", indent="  ")
+
+
+def _keys_of(table: pd.DataFrame, origin: str) -> list[str]:
+    """Name the keys of an origin; a table that has no other origin by its name alone."""
+    names = []
+    for name, rows in table.groupby("table", sort=False):
+        own = rows[rows["origin"] == origin]
+        names += [f"all of {name}"] if len(own) == len(rows) > 1 else [f"{name}.{key}" for key in own["key"].unique()]
+    return names
 
 
 def _wrapped(text: str, indent: str = "", hang: int = 2) -> list[str]:

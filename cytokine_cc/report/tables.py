@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..analysis import Analysis
 from ..kernels.common import QUESTIONS
-from ..text_files import write_together
+from ..text_files import write_files
 from ..versions import versions
 
 
@@ -46,7 +46,7 @@ def write_tables(
     texts = _texts(analysis, inputs, settings)
     # A question that is no longer asked must not leave its old table beside the new manifest.
     old = [f"{kind}.csv" for kind in QUESTIONS if f"{kind}.csv" not in texts]
-    return write_together(folder, texts, remove=old)
+    return write_files(texts, folder, remove=old)
 
 
 def _texts(analysis: Analysis, inputs: Sequence[tuple[str, str]], settings: Mapping[str, Any] | None) -> dict[str, str]:
