@@ -12,7 +12,7 @@ from .arrays import Note, Response, StudyArrays
 from .errors import NonPositiveError, OptionError, did_you_mean, quoted
 from .kernels import TESTS, Statistics, hedges_g, moments
 from .kernels.common import BASELINE, WITHIN, by_rows
-from .limits import SUBSTITUTES, anywhere, count, nowhere, respond, settled, tie_beyond, unflagged
+from .limits import SUBSTITUTES, anywhere, count, missing, nowhere, respond, settled, tie_beyond, unflagged
 from .multiplicity import adjust_pvalues
 from .plan import Question
 
@@ -153,8 +153,8 @@ class Sides:
     def take(self, array: np.ndarray, group: str) -> np.ndarray:
         """Pick the subjects of a group; each row in one piece."""
         index = self.case if group == "case" else self.control
-        if array.size and not any(array.strides):  # one value, broadcast
-            return np.broadcast_to(array.flat[0], (*array.shape[:-1], index.shape[-1]))
+        if not any(array.strides):  # one value, broadcast
+            return array[..., : index.shape[-1]]
         run = self._runs[group]
         if run is not None:
             return by_rows(array[..., run])
@@ -285,13 +285,14 @@ def _contrast(
     whole = taken[group] if group else values
     replaced = question.rule in SUBSTITUTES and responses.arrays.n_baseline == 1
     counts |= _counts(whole, paired=visit is not None, replaced=replaced)
-    n = {name: count(settled(~np.isnan(part.y))) for name, part in taken.items()}
+    gone = missing(values.y)
+    n = {name: part.y.shape[-1] - count(sides.take(gone, name)) for name, part in taken.items()}
     statistics = _block_rows(statistics, whole, n, counts, paired=visit is not None)
     contrast = Contrast(visit, group, statistics, counts=counts)
     if detail:
         contrast.summary = _summary(taken)
         contrast.summary["hedges_g"] = hedges_g(x, y, paired=True) if group else _group_effect(taken)
-        contrast.entered = ~np.isnan(values.y)
+        contrast.entered = ~gone
     return contrast
 
 
@@ -314,11 +315,12 @@ def _tie(values: Response, counts: dict[Note, np.ndarray]) -> Response:
 
 def _counts(values: Response, *, paired: bool, replaced: bool) -> dict[Note, np.ndarray]:
     """Count, row by row, what the reader must know of the values that entered."""
+    borrowed = [values.borrowed & flags if anywhere(values.borrowed) else values.borrowed for flags in values[4:6]]
     return {
         Note.NO_LIMIT: count(values.unknown),
         Note.PART_BASELINE: count(values.partial),
-        Note.BORROWED_LOWER: count(settled(values.borrowed & values.below)),
-        Note.BORROWED_UPPER: count(settled(values.borrowed & values.above)),
+        Note.BORROWED_LOWER: count(borrowed[0]),
+        Note.BORROWED_UPPER: count(borrowed[1]),
         Note.LIMITS_DIFFER: _uneven(values, paired) if replaced else count(nowhere(values.y.shape)),
     }
 

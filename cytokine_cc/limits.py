@@ -65,9 +65,10 @@ def respond(arrays: StudyArrays, visits: slice, rows: slice, rule: str, scale: s
     cut = (..., visits, rows, slice(None))
     value, state, lower, upper = (array[cut] for array in (arrays.value, arrays.state, arrays.lower, arrays.upper))
     if not anywhere(state):
-        value = np.ascontiguousarray(value)
+        if value.strides[-1] != value.itemsize:
+            value = np.ascontiguousarray(value)
         _check_positive(value, scale, arrays.logged)
-        response = unflagged(to_scale(value, scale, arrays.logged))
+        response = unflagged(np.ascontiguousarray(to_scale(value, scale, arrays.logged)))
     else:
         fallbacks = arrays.fallback_lower[cut], arrays.fallback_upper[cut]
         response = _enter(value, state, lower, upper, fallbacks, rule, scale, arrays.logged)
@@ -89,6 +90,11 @@ def anywhere(flags: np.ndarray) -> bool:
 def settled(flags: np.ndarray) -> np.ndarray:
     """Return the flags, or `nowhere` if none is set, so that nobody need count them again."""
     return flags if anywhere(flags) else nowhere(flags.shape)
+
+
+def missing(y: np.ndarray) -> np.ndarray:
+    """Flag NaN; `nowhere` if there is none, which their least value tells."""
+    return np.isnan(y) if np.isnan(y.min(initial=0.0)) else nowhere(y.shape)
 
 
 def count(flags: np.ndarray) -> np.ndarray:
@@ -127,8 +133,9 @@ def _enter(value, state, lower, upper, fallbacks, rule, scale, logged):
         y = point = low = high = np.ascontiguousarray(to_scale(number, scale, logged))
     entered = ~np.isnan(y)
     borrowed = (below & no_lower) | (above & no_upper)
-    flags = [settled(flags & entered) for flags in (below | under, above | over, borrowed)]
-    return Response(y, point, low, high, *flags[:2], unknown, flags[2], partial=nowhere(y.shape), stuck=nowhere(y.shape))
+    below, above, borrowed = (settled(flags & entered) for flags in (below | under, above | over, borrowed))
+    none = nowhere(y.shape)
+    return Response(y, point, low, high, below, above, unknown, borrowed, partial=none, stuck=none)
 
 
 def _known(limit: np.ndarray, fallback: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -166,7 +173,7 @@ def _bounded(number, bounded, limit, above, scale, logged):
 
 
 def _check_positive(number: np.ndarray, scale: str, logged: str | None) -> None:
-    if scale != "raw" and logged is None:
+    if scale != "raw" and logged is None and not number.min(initial=1.0) > 0:  # or a NaN hides it
         with np.errstate(invalid="ignore"):
             bad = number <= 0
         if bad.any():
@@ -191,7 +198,7 @@ def _average(response: Response) -> Response:
         settled((flag & there).any(axis=-3) & entered) for flag in (response.below, response.above, response.borrowed)
     )
     partial = settled(entered & (n < there.shape[-3]))
-    unknown = settled(response.unknown.any(axis=-3))
+    unknown = settled(np.asarray(response.unknown.any(axis=-3)))
     return Response(y, point, low, high, below, above, unknown, borrowed, partial, stuck=nowhere(y.shape))
 
 

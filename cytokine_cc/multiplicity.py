@@ -70,11 +70,11 @@ def adjust_pvalues(p: Any, method: str) -> np.ndarray:
         return p.copy()
     # Sort each row once, NaN last; the rules see ranks 1..n and write back in place.
     order = np.argsort(p, axis=-1, kind="stable")
+    place = order + np.arange(0, p.size, p.shape[-1]).reshape(*p.shape[:-1], 1)  # in the flat array
     n = (~np.isnan(p)).sum(axis=-1, keepdims=True).astype(np.float64)
-    sorted_p = np.take_along_axis(p, order, axis=-1)
-    out = np.empty_like(p)
+    out = np.empty(p.shape)
     with np.errstate(invalid="ignore"):
-        np.put_along_axis(out, order, METHODS[method](sorted_p, n), axis=-1)
+        out.reshape(-1)[place] = METHODS[method](p.reshape(-1)[place], n)
     return out
 
 

@@ -346,3 +346,68 @@ def test_the_cells_that_have_no_logarithm_are_named_by_position(monkeypatch, lea
         run([cc.ChangeBetween(visits="2")], replace(arrays, value=value))
     assert caught.value.cells.tolist() == [list(place)]
     run([cc.ChangeBetween(visits="2", scale="raw"), cc.Baseline()], replace(arrays, value=value))
+
+
+# ---------------------------------------------------------------- shapes of groups, and the fast lanes
+
+
+def test_sets_may_differ_by_replicate_where_groups_do_not():
+    arrays = make(20, (3,), sets=True, kind="missing", by_replicate=False)
+    r = np.random.default_rng(20)
+    controls = np.flatnonzero(~arrays.case)
+    stratum = np.array(np.broadcast_to(arrays.stratum, (3, arrays.case.size)))
+    stratum[:, controls] = r.permuted(stratum[:, controls], axis=-1)
+    arrays = replace(arrays, stratum=stratum)
+    asked = [cc.Baseline(test="paired_t"), cc.ChangeBetween(test="signed_rank", adjust="holm")]
+    together = run(asked, arrays, detail=True)
+    for i in range(3):
+        for ours, theirs in zip(together, run(asked, cut(arrays, i), detail=True), strict=True):
+            for got, want in zip(ours, theirs, strict=True):
+                assert_equal(got, want, i)
+    assert not same(*(together[0][0].statistics.p_value[i] for i in (0, 1)))
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_DATA)
+@pytest.mark.parametrize("n_baseline", [1, 2])
+def test_groups_that_stand_together_are_as_any_other(kind, n_baseline):
+    """Cases first is a slice, cases scattered an index: the subjects of a group in the same order give the same bits."""
+    asked = questions(False, 1, rules=9)
+    arrays = make(21, (2,), later=1, kind=kind, n_baseline=n_baseline, by_replicate=False)
+    n = arrays.case.size
+    order = np.argsort(np.random.default_rng(21).random(n))
+    order[np.flatnonzero(order < N_CASE)], order[np.flatnonzero(order >= N_CASE)] = np.arange(N_CASE), np.arange(N_CASE, n)
+    cells = ("value", "state", "lower", "upper", "fallback_lower", "fallback_upper", "case")
+    scattered = replace(arrays, **{name: getattr(arrays, name)[..., order] for name in cells})
+    assert (np.diff(np.flatnonzero(scattered.case)) > 1).any()
+    for ours, theirs in zip(run(asked, scattered, detail=True), run(asked, arrays, detail=True), strict=True):
+        for got, want in zip(ours, theirs, strict=True):
+            got.entered = got.entered[..., np.argsort(order)]
+            assert_equal(got, want)
+
+
+def test_one_state_and_limits_broadcast_are_as_good_as_arrays():
+    full = make(22, (3,), later=1, kind="clean")
+    lean = {name: np.broadcast_to(np.nan, full.value.shape) for name in ("lower", "upper", "fallback_lower", "fallback_upper")}
+    lean["state"] = np.broadcast_to(np.int8(0), full.value.shape)
+    asked = questions(False, 1, rules=9)
+    for ours, theirs in zip(run(asked, replace(full, **lean), detail=True), run(asked, full, detail=True), strict=True):
+        for got, want in zip(ours, theirs, strict=True):
+            assert_equal(got, want)
+
+
+@pytest.mark.parametrize("scale", ["raw", "log2"])
+def test_rows_that_share_one_array_in_memory(scale):
+    """A view whose analytes, or subjects, are one number in memory gives the bits of a copy."""
+    value = np.random.default_rng(23).lognormal(size=(2, 2, 1, 16))
+    case = np.arange(16) < N_CASE
+    nan = np.broadcast_to(np.nan, (2, 2, 5, 16))
+    wide = np.broadcast_to(value, nan.shape)
+    asked = [cc.Baseline(scale=scale), cc.ChangeWithin(scale=scale)]
+    got, want = (
+        run(asked, StudyArrays(v, np.broadcast_to(np.int8(0), nan.shape), nan, nan, nan, nan, case, None, ("1",)))
+        for v in (wide, wide.copy())
+    )
+    for ours, theirs in zip(got, want, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            assert_equal(a, b)
+            assert (a.statistics.p_value == a.statistics.p_value[..., :1]).all()
