@@ -328,7 +328,7 @@ def test_neither_workers_nor_blocks_change_a_bit(monkeypatch, test):
     plan = cc.Plan(baseline=cc.Baseline(test=test), change_within=cc.ChangeWithin(family="all"))
     first = cc.certify(plan, scenario, n_sim=400, seed=2)
     assert first.table["mcse"].notna().all()
-    for n_jobs, block in [(2, 500_000), (1, 1), (2, 1), (-1, 60_000)]:
+    for n_jobs, block in [(2, 1_000_000), (1, 1), (2, 1), (-1, 60_000)]:
         monkeypatch.setattr(replicates, "BLOCK_VALUES", block)
         assert tables_equal(first, cc.certify(plan, scenario, n_sim=400, seed=2, n_jobs=n_jobs))
 
@@ -486,6 +486,19 @@ def test_without_intervals_t_tests_keep_all_but_two():
 
 
 # ---------------------------------------------------------------- the table and the call
+
+
+def test_what_is_certified_is_what_analyze_does():
+    scenario, plan = cc.load_scenario("null"), cc.Plan(baseline=cc.Baseline(test="mann_whitney"))
+    _, answers = replicates.Work.prepare(plan, scenario, (), 5, True).answers(range(64, 70))
+    for k in (64, 69):
+        analysis = cc.analyze(scenario.draw(5, k), plan)
+        for results, contrasts in zip(analysis.results.values(), answers, strict=True):
+            for name in ("p_value", "std_error", "statistic"):
+                own = np.concatenate([getattr(contrast.statistics, name)[k - 64] for contrast in contrasts])
+                np.testing.assert_array_equal(own, results.table[name].to_numpy())
+            adjusted = np.concatenate([contrast.p_adjusted[k - 64] for contrast in contrasts])
+            np.testing.assert_array_equal(adjusted, results.table["p_adjusted"].to_numpy())
 
 
 def test_every_test_can_be_certified():

@@ -65,8 +65,8 @@ class ErrorRates:
 
         Of patterns:
 
-        - pattern: share of replicates that show what the published study did; contrast is the pattern's text. Of several
-          patterns also all at once: question and contrast are "all"
+        - pattern: share of replicates that show what the published study did; contrast is the pattern's text, adjust "none"
+          where it reads unadjusted p-values. Of several patterns also all at once: question and contrast are "all"
 
         mcse is sqrt(p (1 - p) / n) of shares, SD / sqrt(n) of means, and as in Morris et al. of emp_se and model_se, where n is
         the number of usable replicates (of type_m and type_s: significant ones). NaN for fewer than two.
