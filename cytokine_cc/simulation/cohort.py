@@ -30,7 +30,7 @@ class Subjects:
     covariates : dict of ndarray, shape (replicates, subjects)
         Numbers, or positions among the levels.
     scores : dict of ndarray, shape (replicates, visits, subjects)
-    plate : ndarray of int, shape (replicates, visits, subjects), or None
+    plate : ndarray of int, shape (replicates, visits or 1, subjects), or None
     """
 
     case: np.ndarray

@@ -59,13 +59,17 @@ def visit_effect(rng: Streams, subjects: Subjects, p: Parameters) -> np.ndarray:
 def shared_factors(rng: Streams, subjects: Subjects, p: Parameters) -> np.ndarray:
     """Factors that analytes share: loadings `kept` (between visits) and `passing` (new at each), shape (analytes, factors)."""
     n_factors, n = p["kept"].shape[1], subjects.case.size
-    kept, passing = rng.normal(1, n_factors, n), rng.normal(subjects.n_visits, n_factors, n)
-    total = np.zeros((len(rng), subjects.n_visits, len(p["kept"]), n))
-    # Not a matrix product: its last bits depend on how many replicates stand beside.
-    for k in range(n_factors):
-        rows = np.flatnonzero(p["kept"][:, k] + p["passing"][:, k])
-        part = p["kept"][rows, k, None] * kept[..., k, None, :] + p["passing"][rows, k, None] * passing[..., k, None, :]
-        total[..., rows, :] += part
+    total = _mix(p["passing"], rng.normal(subjects.n_visits, n_factors, n))
+    total += _mix(p["kept"], rng.normal(1, n_factors, n))
+    return total
+
+
+def _mix(loadings: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Add up loadings times factors; no matrix product, whose last bits may depend on how many replicates stand beside."""
+    total = loadings[:, 0, None] * factors[..., 0, None, :]
+    part = np.empty_like(total)
+    for k in range(1, loadings.shape[1]):
+        total += np.multiply(loadings[:, k, None], factors[..., k, None, :], out=part)
     return total
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from ..panel import State
 from .cohort import Subjects
@@ -26,9 +25,9 @@ def draw_plates(rng: Streams, subjects: Subjects, p: Mapping[str, Any]) -> np.nd
     Returns
     -------
     ndarray of int, shape (replicates, visits, subjects)
+        One visit stands for all where samples are together.
     """
-    together = p["samples"] == "together"
-    n_visits = 1 if together else subjects.n_visits
+    n_visits = 1 if p["samples"] == "together" else subjects.n_visits
     key = rng.uniform(n_visits, subjects.case.size)
     plate = np.empty(key.shape, dtype=np.int64)
     for role, counts in ((True, p["case_counts"]), (False, p["control_counts"])):
@@ -38,7 +37,7 @@ def draw_plates(rng: Streams, subjects: Subjects, p: Mapping[str, Any]) -> np.nd
         mine = np.empty(order.shape, dtype=np.int64)
         np.put_along_axis(mine, order, seats, axis=-1)
         plate[..., own] = mine
-    return np.broadcast_to(plate, (len(rng), subjects.n_visits, subjects.case.size))
+    return plate
 
 
 def draw_limits(rng: Streams, subjects: Subjects, p: Mapping[str, Any]) -> np.ndarray:
@@ -103,7 +102,8 @@ def lose(
         Natural logs.
     value, state : ndarray, of the same shape
     p : mapping
-        samples, values: shares; driver: position of an analyte, or None; correlation; centre, spread: of its log level.
+        samples, values: shares; driver: position of an analyte, or None; correlation; centre, spread: of its log level; bound:
+        score under which a sample is lost.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def lose(
             r = p["correlation"]
             driver = (level[:, 1:, p["driver"]] - p["centre"]) / p["spread"]
             score = r * driver + np.sqrt(1 - r * r) * score
-        sample[:, 1:] = score >= ndtri(p["samples"])
+        sample[:, 1:] = score >= p["bound"]
     gone = np.broadcast_to(~sample[:, :, None, :], state.shape)
     if p["values"]:
         gone = gone | (rng.uniform(n_visits, n_analytes, n) < p["values"])

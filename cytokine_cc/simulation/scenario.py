@@ -125,7 +125,6 @@ class Scenario:
     patterns: tuple[Pattern, ...] = field(init=False)
     published: Mapping[str, Any] = field(init=False)
     _contents: Contents = field(init=False, repr=False)
-    _model: Model = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         file = self.file or self.name
@@ -143,7 +142,6 @@ class Scenario:
             "patterns": tuple(Pattern.from_table(row, f"{file}: [[pattern]] {i + 1}") for i, row in enumerate(patterns)),
             "published": _published(content.get("published", {}), file),
             "_contents": found,
-            "_model": model_of(found),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -162,17 +160,17 @@ class Scenario:
     @property
     def visits(self) -> tuple[str, ...]:
         """Labels of the visits, the baseline first."""
-        return self._model.visits
+        return self._contents.tables["study"]["visits"]
 
     @property
     def n_case(self) -> int:
         """Number of cases."""
-        return self._model.n_case
+        return self._contents.tables["study"]["cases"]
 
     @property
     def n_control(self) -> int:
         """Number of controls."""
-        return self._model.n_control
+        return self._contents.tables["study"]["controls"]
 
     def effect(self, visit: int | None = None, group: str = "") -> np.ndarray:
         """Return the true effect on each analyte as a natural log ratio.
@@ -327,7 +325,15 @@ class Scenario:
         sample = np.broadcast_to(True, (len(rng), subjects.n_visits, subjects.case.size))
         if model.missing is not None:
             value, state, sample = lose(rng, level, value, state, model.missing)
-        return {"subjects": subjects, "value": value, "state": state, "lower": lower, "upper": upper, "sample": sample}
+        return {
+            "subjects": subjects,
+            "level": level,
+            "value": value,
+            "state": state,
+            "lower": lower,
+            "upper": upper,
+            "sample": sample,
+        }
 
     def _study(self, drawn: Mapping[str, Any], source: str) -> Study:
         """Make a Study of the one replicate that was drawn."""
@@ -370,7 +376,8 @@ class Scenario:
             study["group"]: np.where(subjects.case, study["case"], study["control"]).astype(object)[subject],
         }
         if subjects.plate is not None:
-            columns["plate"] = np.array([f"P{number + 1}" for number in subjects.plate[0, visit, subject]], dtype=object)
+            plate = np.broadcast_to(subjects.plate[0], (len(self.visits), subjects.case.size))
+            columns["plate"] = np.array([f"P{number + 1}" for number in plate[visit, subject]], dtype=object)
         if subjects.set_number is not None:
             columns["Set"] = np.array([str(number + 1) for number in subjects.set_number], dtype=object)[subject]
         for name, x in subjects.covariates.items():
@@ -382,6 +389,11 @@ class Scenario:
         frame = pd.DataFrame(columns)
         frame.index = pd.Index([f"{s} {v}" for s, v in zip(frame["subject"], frame["visit"], strict=True)], name="sample")
         return frame
+
+    @cached_property
+    def _model(self) -> Model:
+        """The numbers, worked out when first needed: where covariates act on levels, from a sample of those who are chosen."""
+        return model_of(self._contents)
 
     @cached_property
     def variances(self) -> pd.DataFrame:
