@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .text_files import csv_text, write_together
+from .text_files import csv_text, write_files
 
 SEED = 20260301
 N_CASE, N_CONTROL = 30, 22
@@ -112,7 +112,7 @@ def write_quickstart(folder: Any) -> None:
     ----------
     folder : path
     """
-    write_together(folder, quickstart_files())
+    write_files(quickstart_files(), folder)
 
 
 def _levels(

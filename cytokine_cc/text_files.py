@@ -36,15 +36,15 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     return out.getvalue()
 
 
-def write_together(folder: Any, texts: Mapping[str, str], *, replace: bool = True, remove: Iterable[str] = ()) -> list[Path]:
+def write_files(files: Mapping[str, str], folder: Any, *, replace: bool = True, remove: Iterable[str] = ()) -> list[Path]:
     """Write files to a folder, all or none.
 
     Parameters
     ----------
+    files : mapping
+        Name -> text.
     folder : path
         Made if need be; other files in it stay.
-    texts : mapping
-        File name -> text.
     replace : bool
         False: refuse if a file of one of these names is there and says something else.
     remove : iterable of str
@@ -62,7 +62,7 @@ def write_together(folder: Any, texts: Mapping[str, str], *, replace: bool = Tru
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out {folder}: this is a file; name a folder.")
-    differing = [] if replace else [name for name, text in texts.items() if _differs(folder / name, text)]
+    differing = [] if replace else [name for name, text in files.items() if _differs(folder / name, text)]
     if differing:
         raise OptionError(
             f"--out {folder}: {quoted(differing)} {'is' if len(differing) == 1 else 'are'} there already with other content; "
@@ -72,9 +72,9 @@ def write_together(folder: Any, texts: Mapping[str, str], *, replace: bool = Tru
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
-            for name, text in texts.items():
+            for name, text in files.items():
                 (Path(partial) / name).write_text(text, encoding="utf-8", newline="\n")
-            for name in texts:
+            for name in files:
                 os.replace(Path(partial) / name, folder / name)
         for name in remove:
             (folder / name).unlink(missing_ok=True)
@@ -82,7 +82,7 @@ def write_together(folder: Any, texts: Mapping[str, str], *, replace: bool = Tru
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
         raise OptionError(f"--out {folder}: cannot be written ({error.strerror or error}).") from None
-    return [folder / name for name in texts]
+    return [folder / name for name in files]
 
 
 def _differs(path: Path, text: str) -> bool:
