@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from .cohort import Cohort
+from .cohort import Cohort, draw_subjects
 from .reading import Contents
+from .streams import Streams
+
+_CONTROLS = 8_000  # drawn once to learn which covariates those who are chosen have
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,8 @@ def model_of(found: Contents) -> Model:
     unique = np.maximum(1 - (loadings**2).sum(axis=1, keepdims=True), 0.0)
     unique[unique < 1e-12] = 0.0
     kept, passing = log_sd * np.sqrt(icc), log_sd * np.sqrt(1 - icc)
-    parts |= _effects(found)
+    covariates = _covariates(found)
+    parts |= _effects(found, covariates)
     if (kept * unique).any():
         parts["subject"] = {"log_sd": kept * np.sqrt(unique)}
     if (passing * unique).any():
@@ -85,8 +89,8 @@ def model_of(found: Contents) -> Model:
     if "tail" in found.tables:
         tail = found.tables["tail"]
         parts["tail"] = {"share": tail["share"], "log_factor": np.log(tail["factor"]), "n_analytes": m}
-    variances = _variances(found, parts)
-    group = _group(found, variances)
+    variances = _variances(found, parts, covariates)
+    group = _group(found, variances, covariates)
     if group.any():
         parts["group"] = {"log_ratio": group[:, None]}
     return Model(
@@ -96,8 +100,8 @@ def model_of(found: Contents) -> Model:
         cohort=found.cohort,
         parts=parts,
         plates=plates,
-        limits=_limits(found, variances, plates, parts),
-        missing=_missing(found, variances),
+        limits=_limits(found, variances, plates, parts, covariates),
+        missing=_missing(found, variances, group, change, parts, covariates),
         group=group,
         change=change,
         variances=variances,
@@ -112,19 +116,44 @@ def _log(amounts: np.ndarray | None, m: int) -> np.ndarray:
     return np.zeros((m, 1)) if amounts is None else _or_zero(np.log(amounts))
 
 
-def _effects(found: Contents) -> dict[str, dict[str, Any]]:
-    """Sets and covariates; a covariate is centred at its mean in the cohort, so that `mean` stays the mean."""
+def _covariates(found: Contents) -> dict[str, Any]:
+    """Learn from a sample what covariates do to those who are chosen, who differ from the cohort by risk and matching.
+
+    Covariates are centred at their mean in controls, so that `mean` is theirs: `terms`; the log effect on `controls` (analytes,
+    persons), its mean in cases (`shift`) and its variance `within` groups, or within sets where there are any.
+    """
+    m = len(found.analytes)
+    if not found.effects or found.cohort is None:
+        return {"terms": [], "controls": np.zeros((m, 1)), "shift": np.zeros(m), "within": np.zeros(m)}
+    study = found.tables["study"]
+    rng = Streams(0, range(-(-_CONTROLS // study["controls"])))
+    subjects = draw_subjects(rng, study["cases"], study["controls"], len(study["visits"]), found.cohort)
+    terms, total = [], np.zeros((m, len(rng), subjects.case.size))
+    for name, effect in found.effects.items():
+        level = None if effect["level"] is None else found.cohort.covariates[name]["levels"].index(effect["level"])
+        x = subjects.covariates[name]
+        x = x if level is None else (x == level).astype(float)
+        centre = float(x[:, ~subjects.case].mean())
+        log_ratio = _or_zero(np.log(effect["ratio"])) / effect["per"]
+        terms.append((name, log_ratio, centre, level))
+        total += log_ratio[:, :, None] * (x - centre)
+    case, control = total[..., subjects.case], total[..., ~subjects.case]
+    if subjects.set_number is None:
+        n = [case.shape[-1], control.shape[-1]]
+        within = np.average([case.var(axis=(1, 2)), control.var(axis=(1, 2))], axis=0, weights=n)
+    else:
+        others = control.reshape(*case.shape, -1)
+        within = (case - others.mean(axis=-1)).var(axis=(1, 2)) / (1 + 1 / others.shape[-1])
+    return {"terms": terms, "controls": control.reshape(m, -1), "shift": case.mean(axis=(1, 2)), "within": within}
+
+
+def _effects(found: Contents, covariates: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sets and covariates."""
     parts: dict[str, dict[str, Any]] = {}
     if "set_effect" in found.tables:
         parts["set_effect"] = {"log_sd": _or_zero(found.tables["set_effect"]["log_sd"])}
-    terms = []
-    for name, effect in found.effects.items():
-        p = found.cohort.covariates[name] if found.cohort else {}
-        level = None if effect["level"] is None else p["levels"].index(effect["level"])
-        centre = p["mean"] if level is None else float(p["shares"][level])
-        terms.append((name, _or_zero(np.log(effect["ratio"])) / effect["per"], centre, level))
-    if terms:
-        parts["covariate_effect"] = {"terms": terms}
+    if covariates["terms"]:
+        parts["covariate_effect"] = {"terms": covariates["terms"]}
     return parts
 
 
@@ -147,22 +176,17 @@ def _changes(found: Contents, parts: dict[str, dict[str, Any]]) -> dict[str, np.
     return found_change
 
 
-def _variances(found: Contents, parts: Mapping[str, Mapping[str, Any]]) -> dict[str, np.ndarray]:
+def _variances(found: Contents, parts: Mapping[str, Mapping[str, Any]], covariates: Mapping[str, Any]) -> dict[str, np.ndarray]:
     variances = {"person": found.columns["log_sd"][:, 0] ** 2}
     for name in ("set_effect", "plates", "well"):
         if name in parts:
             variances[name] = parts[name]["log_sd"][:, 0] ** 2
-    if "covariate_effect" in parts:
-        total = np.zeros(len(found.analytes))
-        for name, log_ratio, centre, level in parts["covariate_effect"]["terms"]:
-            p = found.cohort.covariates[name] if found.cohort else {}
-            spread = p["sd"] ** 2 if level is None else centre * (1 - centre)
-            total += log_ratio[:, 0] ** 2 * spread
-        variances["covariate_effect"] = total
+    if covariates["terms"]:
+        variances["covariate_effect"] = covariates["controls"].var(axis=-1)
     return variances
 
 
-def _group(found: Contents, variances: Mapping[str, np.ndarray]) -> np.ndarray:
+def _group(found: Contents, variances: Mapping[str, np.ndarray], covariates: Mapping[str, Any]) -> np.ndarray:
     """True log ratio; an odds ratio per doubling is ln(2) times the log ratio over the variance within sets."""
     table, m = found.tables.get("group"), len(found.analytes)
     if table is None:
@@ -171,9 +195,13 @@ def _group(found: Contents, variances: Mapping[str, np.ndarray]) -> np.ndarray:
     if table["sd_units"] is not None:
         total = total + _or_zero(table["sd_units"])[:, 0] * found.columns["log_sd"][:, 0]
     if table["odds_ratio"] is not None:
-        within = sum(variance for name, variance in variances.items() if name != "set_effect")
+        within = covariates["within"] + _sum(variances, "set_effect", "covariate_effect")
         total = total + _log(table["odds_ratio"], m)[:, 0] * within / np.log(2)
     return total
+
+
+def _sum(variances: Mapping[str, np.ndarray], *without: str) -> np.ndarray:
+    return np.sum([variance for name, variance in variances.items() if name not in without], axis=0)
 
 
 def _plates(found: Contents) -> dict[str, Any] | None:
@@ -191,7 +219,11 @@ def _plates(found: Contents) -> dict[str, Any] | None:
 
 
 def _limits(
-    found: Contents, variances: Mapping[str, np.ndarray], plates: Mapping[str, Any] | None, parts: Mapping[str, Any]
+    found: Contents,
+    variances: Mapping[str, np.ndarray],
+    plates: Mapping[str, Any] | None,
+    parts: Mapping[str, Any],
+    covariates: Mapping[str, Any],
 ) -> dict[str, Any] | None:
     columns = found.columns
     given = [columns[key] for key in ("below", "above", "lower_limit", "upper_limit")]
@@ -202,14 +234,19 @@ def _limits(
     log_factors = np.zeros(plates["n"] if plates else 1) if factors is None else np.log(factors)
     weights = plates["control_counts"] / plates["control_counts"].sum() if plates else np.ones(1)
     between = table.get("plate_log_sd") or 0.0
-    mean, total = np.log(columns["mean"][:, 0]), sum(variances.values())
-    tail = parts.get("tail")
+    mean, total = np.log(columns["mean"][:, 0]), _sum(variances, "covariate_effect")
+    # Covariates need not be normal: a hundred controls stand for all.
+    own = np.zeros((1, 1))
+    if covariates["terms"]:
+        own = np.quantile(covariates["controls"], (np.arange(100) + 0.5) / 100, axis=-1).T
 
-    def where(share: np.ndarray, log_factors: np.ndarray, sd: np.ndarray) -> np.ndarray:
-        return _quantile(share[:, 0], mean, sd, log_factors, weights, tail)[:, None]
+    def where(share: np.ndarray, log_factors: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        shifts = (log_factors - own[:, :, None]).reshape(len(own), -1)
+        chances = np.tile(weights / own.shape[-1], own.shape[-1])
+        return _quantile(share[:, 0], mean, np.sqrt(variance)[:, None], shifts, chances, parts.get("tail"))[:, None]
 
-    lower = where(columns["below"], log_factors, np.sqrt(total + between**2))
-    upper = where(1 - columns["above"], np.zeros_like(log_factors), np.sqrt(total))
+    lower = where(columns["below"], log_factors, total + between**2)
+    upper = where(1 - columns["above"], np.zeros_like(log_factors), total)
     return {
         "log_lower": np.where(np.isnan(columns["lower_limit"]), lower, np.log(columns["lower_limit"])),
         "log_factors": log_factors,
@@ -223,33 +260,69 @@ def _quantile(
     share: np.ndarray,
     mean: np.ndarray,
     sd: np.ndarray,
-    log_factors: np.ndarray,
+    shifts: np.ndarray,
     weights: np.ndarray,
     tail: Mapping[str, Any] | None,
 ) -> np.ndarray:
-    """Return the log limit under which a share of controls lies, by bisection; NaN where there is no share or it is 0."""
-    low, high = mean - 40 * sd, mean + 40 * sd
+    """Return the limit under which a share of values lies, by bisection; NaN where there is no share or it is 0.
+
+    The values are a mixture, over the last axis, of normal ones around `mean`, to which the limit is shifted.
+    """
+    edge = 40 * sd.max(axis=-1)
+    low, high = mean - edge, mean + edge
     for _ in range(100):
         middle = (low + high) / 2
-        z = middle[:, None] + log_factors - mean[:, None]
-        below = (ndtr(z / sd[:, None]) * weights).sum(axis=-1)
+        z = middle[:, None] + shifts - mean[:, None]
+        below = (ndtr(z / sd) * weights).sum(axis=-1)
         if tail is not None:
-            other = (ndtr((z - tail["log_factor"]) / sd[:, None]) * weights).sum(axis=-1)
+            other = (ndtr((z - tail["log_factor"]) / sd) * weights).sum(axis=-1)
             below = (1 - tail["share"]) * below + tail["share"] * other
         with np.errstate(invalid="ignore"):
             low, high = np.where(below < share, middle, low), np.where(below < share, high, middle)
     return np.where((share > 0) & (share < 1), (low + high) / 2, np.nan)
 
 
-def _missing(found: Contents, variances: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+def _missing(
+    found: Contents,
+    variances: Mapping[str, np.ndarray],
+    group: np.ndarray,
+    change: Mapping[str, np.ndarray],
+    parts: Mapping[str, Any],
+    covariates: Mapping[str, Any],
+) -> dict[str, Any] | None:
     table = found.tables.get("missing")
     if table is None or not (table["samples"] or table["values"]):
         return None
     driver = None if table["driver"] is None else found.analytes.index(table["driver"])
     at = 0 if driver is None else driver
+    shift = group[at] + covariates["shift"][at]
+    if "factor_shift" in parts:
+        shift = shift + parts["factor_shift"]["log_shift"][at, 0]
+    spread = float(np.sqrt(_sum(variances)[at]))
+    means = np.stack([shift + change["case"][:, at], change["control"][:, at]]) / spread
+    own = np.zeros(means.shape[-1])
+    if "change" in parts:
+        own = (parts["change"]["log_sd"][at, 0] * parts["change"]["reached"][1:] / spread) ** 2
+    tail = parts.get("tail")
     return {
         **{key: table[key] for key in ("samples", "values", "correlation")},
         "driver": driver,
         "centre": float(np.log(found.columns["mean"][at, 0])),
-        "spread": float(np.sqrt(sum(variances.values())[at])),  # type: ignore[index]
+        "spread": spread,
+        "bound": _bound(found, means, own, None if tail is None else {**tail, "log_factor": tail["log_factor"] / spread}),
     }
+
+
+def _bound(found: Contents, means: np.ndarray, own: np.ndarray, tail: Mapping[str, Any] | None) -> float:
+    """Return the score under which the stated share of later samples lies, over cases and controls and all later visits.
+
+    `means` (group, later visits) of the driver's level, standardised as at baseline; `own` its further variance at each visit.
+    """
+    table, study = found.tables["missing"], found.tables["study"]
+    if not own.size:
+        return np.nan
+    r = 0.0 if table["driver"] is None else table["correlation"]
+    tail = None if tail is None else {**tail, "log_factor": r * tail["log_factor"]}
+    weights = np.repeat([study["cases"], study["controls"]], own.size) / ((study["cases"] + study["controls"]) * own.size)
+    sd = np.sqrt(1 + r * r * np.tile(own, len(means)))
+    return float(_quantile(np.array([table["samples"]]), np.zeros(1), sd, -r * means.reshape(-1), weights, tail)[0])
