@@ -13,6 +13,7 @@ from cytokine_cc.arrays import Note, StudyArrays
 from cytokine_cc.engine import run
 from cytokine_cc.errors import NonPositiveError
 from cytokine_cc.kernels import TESTS, Statistics
+from cytokine_cc.kernels.ranks import midranks, twelve_digits
 from cytokine_cc.panel import State
 from cytokine_cc.plan import KINDS
 
@@ -411,3 +412,20 @@ def test_rows_that_share_one_array_in_memory(scale):
         for a, b in zip(ours, theirs, strict=True):
             assert_equal(a, b)
             assert (a.statistics.p_value == a.statistics.p_value[..., :1]).all()
+
+
+def test_ranks_are_those_of_values_rounded_to_twelve_digits():
+    """Rows are rounded only where neighbours nearly agree: the ranks are as if all had been."""
+    r = np.random.default_rng(24)
+    x = r.normal(size=(400, 12)) * 10.0 ** r.integers(-3, 3, size=(400, 12))
+    source, nudge = r.integers(0, 12, size=(400, 12)), r.choice([0, 1e-16, 3e-13, 2e-12, 1e-11, 1e-9], size=(400, 12))
+    x = np.where(r.random(x.shape) < 0.3, np.take_along_axis(x, source, axis=-1) * (1 + nudge), x)
+    odd = r.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, 1e-300, 2e-290, 1e300], size=x.shape)
+    x = np.where(r.random(x.shape) < 0.2, odd, x)
+    x[:40] = np.where(r.random((40, 12)) < 0.5, np.nan, r.normal(size=(40, 12)))
+    rounded = twelve_digits(x)
+    less, equal = ((f(rounded[:, None, :], rounded[:, :, None])).sum(axis=-1) for f in (np.less, np.equal))
+    ranks, ties = midranks(x)
+    assert same(ranks, np.where(np.isnan(x), np.nan, less + (equal + 1) / 2))
+    assert same(ties, np.where(np.isnan(x), 0.0, equal**2 - 1.0).sum(axis=-1))
+    assert ((x[:, None] != x[:, :, None]) & (rounded[:, None] == rounded[:, :, None])).any()
