@@ -6,6 +6,7 @@ import io
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -79,6 +80,37 @@ def _reproduce(name: str, n_sim: int, jobs: int, out: str | None) -> None:
         click.echo(f"Written to {out}: {', '.join(path.name for path in written)}. Next: cytokine-cc analyze {out}/study.toml")
     else:
         click.echo("Add --out DIR to write the study, this page and the error rates.")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--seed", default=1, show_default=True, help="Seed of the draw.")
+@click.option("--replicate", default=0, show_default=True, help="Which study of that seed.")
+@click.option("--out", metavar="DIR", required=True, help="Write the study to this folder; what is there is not replaced.")
+def simulate(name: str, seed: int, replicate: int, out: str) -> None:
+    """Draw a study from scenario NAME and write it as a laboratory and a clinic would send it.
+
+    NAME is a scenario that comes with the library, such as henry2010, or a scenario file.
+    """
+    _guarded(lambda: _simulate(name, seed, replicate, out))
+
+
+def _simulate(name: str, seed: int, replicate: int, out: str) -> None:
+    from .simulation.scenario import load_scenario
+    from .simulation.writing import study_files, write_files
+
+    _check_folder(out)
+    scenario = load_scenario(name)
+    study = scenario.draw(seed, replicate)
+    written = write_files(study_files(study, scenario, seed, replicate), out, replace=False)
+    drawn = f"{study.n_case} cases ({study.design.case}), {study.n_control} controls ({study.design.control})"
+    click.echo(f"Drawn from scenario {scenario.name!r}, seed {seed}, replicate {replicate}: {drawn}. No person stands behind it.")
+    click.echo(f"Written to {out}: {', '.join(path.name for path in written)}")
+    click.echo(f"Next: cytokine-cc analyze {_shell(str(Path(out) / 'study.toml'))}")
+
+
+def _shell(path: str) -> str:
+    return f'"{path}"' if any(letter.isspace() for letter in path) else path
 
 
 @main.command()

@@ -16,9 +16,11 @@ from click.testing import CliRunner
 import cytokine_cc as cc
 from cytokine_cc.cli import main
 from cytokine_cc.config import bundled_folder, find_study, read_study_file
+from cytokine_cc.errors import quoted
 from cytokine_cc.quickstart import write_quickstart
 
 TABLES = ["baseline.csv", "change_within.csv", "change_between.csv"]
+STUDIES = quoted(sorted(path.name for path in bundled_folder().iterdir()))
 FILES = [*TABLES, "descriptives.csv", "excluded.csv", "methods.txt", "manifest.json"]
 
 
@@ -113,7 +115,7 @@ def test_warnings_become_notes(study):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("quikstart",), "no study named 'quikstart' comes with the library; there are 'quickstart'. For a file give its path."),
+        (("quikstart",), f"no study named 'quikstart' comes with the library; there are {STUDIES}. For a file give its path."),
         (("FOLDER/studdy.toml",), "FOLDER/studdy.toml: no such file. 'FOLDER' holds 'study.toml'. Did you mean 'study.toml'?"),
         (("FOLDER/",), "FOLDER: this is a folder; name the study file in it. 'FOLDER' holds 'study.toml'."),
         (("FOLDER/panel.csv",), "panel.csv: this is no valid TOML: "),

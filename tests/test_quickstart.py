@@ -44,5 +44,5 @@ def test_it_says_that_it_is_invented():
 
 @pytest.mark.parametrize("name", ["quickstrat", "nothing"])
 def test_unknown_study(name):
-    with pytest.raises(cc.OptionError, match="no study named .* comes with the library; there are 'quickstart'"):
+    with pytest.raises(cc.OptionError, match=f"no study named '{name}' comes with the library; there are .*'quickstart'"):
         cc.load_study(name)
