@@ -54,14 +54,15 @@ def rows_of(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
-@pytest.fixture(params=["everything", *NAMES])
-def case(request, tmp_path):
+@pytest.fixture(scope="module", params=["everything", *NAMES])
+def case(request, tmp_path_factory):
     """A scenario, its study to show, the files of it, and the study read from them."""
     scenario = everything() if request.param == "everything" else load_scenario(request.param)
     draw = published_draw(scenario)
     study, files = drawn(scenario, *draw)
-    write_files(files, tmp_path / "study")
-    return scenario, study, files, read_study_file(tmp_path / "study" / "study.toml")
+    folder = tmp_path_factory.mktemp("drawn")
+    write_files(files, folder)
+    return scenario, study, files, read_study_file(folder / "study.toml")
 
 
 # --- data/synthetic
@@ -283,7 +284,9 @@ def test_the_study_file_says_where_it_comes_from(case):
     heading = " ".join(line.removeprefix("# ") for line in files["study.toml"].splitlines() if line.startswith("#"))
     assert f"Drawn from the scenario {scenario.name!r} with seed {seed}, replicate {replicate}." in heading
     assert "No person and no laboratory stands behind it: no value was measured." in heading
-    assert ("The draw was picked" in heading) == ("seed" in scenario.published and bool(scenario.patterns))
+    shown = "seed" in scenario.published and bool(scenario.patterns)
+    assert ("The draw was picked" in heading) == (shown and replicate > 0)
+    assert ("The draw is the first of its seed, and shows what was published" in heading) == (shown and replicate == 0)
     assert "Assumed in the scenario" in heading
     assert max(map(len, files["study.toml"].splitlines())) <= 130
     assert heading.startswith(scenario.title)

@@ -333,6 +333,8 @@ def _picked(study: Study, scenario: Scenario, seed: int, replicate: int) -> list
     questions = scenario.plan.questions
     found = dict(zip((question.kind for question in questions), run(questions, study.arrays), strict=True))
     if patterns and all(pattern.shown_by(found[pattern.question], study.analytes, study.visits) for pattern in patterns):
+        if not replicate:
+            return [f"The draw is the first of its seed, and shows what was published{cited}. Others may not."]
         return [f"The draw was picked: its scenario names it because it shows what was published{cited}. Others may not."]
     but = "; it does not show all that was published" if patterns else ""
     return [f"The scenario names this draw as the study to show{cited}{but}."]
