@@ -604,7 +604,7 @@ def test_select():
         (
             {"patterns": (STILL,)},
             "pattern 'no change' is about change_between, which the plan does not ask; it asks 'baseline'. "
-            "Ask it, or leave patterns out with patterns=().",
+            "Ask it, or leave the pattern out.",
         ),
         ({"patterns": (LOW, LOW)}, "two patterns about baseline say '2 were lower'; give each its own words."),
     ],
@@ -649,3 +649,15 @@ def test_progress_goes_to_standard_error(capsys):
     out, shown = capsys.readouterr()
     assert out == ""
     assert "10/10" in shown
+
+
+def test_a_pattern_of_the_scenario_that_the_plan_does_not_ask_for_keeps_its_row():
+    scenario = cc.load_scenario("henry2010")
+    plan = cc.Plan(change_within=None, change_between=None)
+    rows = cc.certify(plan, scenario, n_sim=64, seed=1).select(measure="pattern").table
+    asked, silent, together = (row for _, row in rows.iterrows())
+    assert asked["estimate"] >= 0
+    assert (silent["question"], silent["test"], silent["n_failed"]) == ("change_between", "", 64)
+    assert np.isnan(silent["estimate"])
+    assert together["contrast"] == "all"
+    assert np.isnan(together["estimate"])

@@ -70,8 +70,8 @@ def message(**changes) -> str:
         ),
         (
             {"study__visits": ["a", "b", "a"]},
-            "mine.toml: [study] visits = ['a', 'b', 'a'] is not allowed: labels of the visits, baseline first; allowed: a list of "
-            "texts, each once.",
+            "mine.toml: [study] visits = ['a', 'b', 'a'] is not allowed: labels of the visits, baseline first; allowed: a list "
+            "of texts, each once.",
         ),
         (
             {"study__cases": "twelve"},
@@ -83,7 +83,8 @@ def message(**changes) -> str:
         ),
         (
             {"cohort__covariates__Chemo": {"levels": ["yes", "no"], "shares": [0.4, 0.7]}},
-            "mine.toml: [cohort.covariates] 'Chemo' shares = [0.4, 0.7] is not allowed: one for each of the 2 levels, which add to 1.",
+            "mine.toml: [cohort.covariates] 'Chemo' shares = [0.4, 0.7] is not allowed: one for each of the 2 levels, which add "
+            "to 1.",
         ),
         (
             {"cases__rise": {"HQ": 0.4}},

@@ -143,7 +143,7 @@ def _comparison(found: Reproduction) -> Iterator[str]:
     sources = scenario.content.get("from", {})
     if scenario.patterns:
         yield ""
-        yield from _wrapped(f"What was published: {sources.get('pattern', 'assumed')}.", indent="  ")
+        yield from _wrapped(f"Where the sentences come from: {sources.get('pattern', 'assumed')}.", indent="  ")
     yield ""
     yield from _wrapped(f"Plan ({sources.get('plan', 'assumed')}): {scenario.plan.describe()}", indent="  ")
 

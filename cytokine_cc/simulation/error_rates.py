@@ -214,7 +214,8 @@ def certify(
         False leaves out coverage and interval width, and with rank tests all that needs their estimate (Hodges-Lehmann), which
         costs most of the time.
     patterns : sequence of Pattern, optional
-        None: those of the scenario; () for none.
+        None: those of the scenario; () for none. One of the scenario about a question that the plan does not ask has a row
+        without an estimate.
     progress : bool, optional
         A progress bar on standard error. None: if that is a terminal, once the work has taken two seconds.
 
@@ -225,7 +226,8 @@ def certify(
     Raises
     ------
     OptionError
-        A plan that the scenario's design does not allow; a pattern about a question that the plan does not ask.
+        A plan that the scenario's design does not allow; a pattern in `patterns` about a question that the plan does not
+        ask.
 
     Notes
     -----
@@ -250,8 +252,8 @@ def certify(
     true_or_false("intervals", intervals)
     if progress is not None:
         true_or_false("progress", progress)
-    patterns = _patterns_of(plan, scenario, patterns)
-    work = Work.prepare(plan, scenario, patterns, seed, intervals)
+    looked_for, not_asked = _patterns_of(plan, scenario, patterns)
+    work = Work.prepare(plan, scenario, looked_for, seed, intervals)
     total: list[Tally] = []
     for block in blocks_of(work, n_sim, n_jobs, progress):
         total = total or [Tally.zero(now) for now in block]
@@ -260,16 +262,16 @@ def certify(
         "plan": {question.kind: _plain(question) for question in plan.questions},
         "alpha": plan.alpha,
         "scenario": scenario.name,
-        "patterns": [pattern.to_table() for pattern in patterns],
+        "patterns": [pattern.to_table() for pattern in (*looked_for, *not_asked)],
         "seed": seed,
         "n_sim": n_sim,
         "intervals": intervals,
         "versions": dict(versions()),
     }
-    return ErrorRates(_table(_columns(work, total, n_sim)), meta)
+    return ErrorRates(_table(_columns(work, total, not_asked, n_sim)), meta)
 
 
-def _columns(work: Work, total: list[Tally], n_sim: int) -> dict[str, Any]:
+def _columns(work: Work, total: list[Tally], not_asked: Sequence[Pattern], n_sim: int) -> dict[str, Any]:
     """Turn the totals into the columns of the table."""
     analytes = np.asarray(work.scenario.analytes, dtype=object)
     left = iter(total)
@@ -293,7 +295,12 @@ def _columns(work: Work, total: list[Tally], n_sim: int) -> dict[str, Any]:
         adjust = question.adjust if pattern.adjusted else "none"
         text = (question.kind, pattern.says, "+".join(pattern.visits or ()), question.entry.name, adjust)
         put([pattern_measure(next(left), n_sim)], *text)
-    put([pattern_measure(done, n_sim) for done in left], "all", "all", "", "", "")
+    together = [pattern_measure(done, n_sim) for done in left]
+    for pattern in not_asked:
+        put([pattern_measure(None, n_sim)], pattern.question, pattern.says, "+".join(pattern.visits or ()), "", "")
+    if not_asked and work.patterns:
+        together = [pattern_measure(None, n_sim)]
+    put(together, "all", "all", "", "", "")
     names = list(RATE_COLUMNS)
     columns: dict[str, Any] = dict(zip(names[:6], np.array(texts, dtype=object).T, strict=True))
     values = [np.concatenate([rows[i] for rows in parts]) for i in range(1, 5)]
@@ -326,19 +333,23 @@ def _check_arguments(plan: Any, scenario: Any, n_jobs: Any) -> None:
         raise OptionError(f"`n_jobs` must be a number of workers, such as 1 or 2, or -1 for all cores; got {n_jobs!r}.")
 
 
-def _patterns_of(plan: Plan, scenario: Any, patterns: Any) -> tuple[Pattern, ...]:
+def _patterns_of(plan: Plan, scenario: Any, patterns: Any) -> tuple[tuple[Pattern, ...], tuple[Pattern, ...]]:
+    """Return the patterns to look for, and those of the scenario about questions that the plan does not ask."""
     found = tuple(scenario.patterns if patterns is None else patterns)
     asked = [question.kind for question in plan.questions]
     for pattern in found:
         if not isinstance(pattern, Pattern):
             raise OptionError(f"`patterns` must hold Pattern objects; got {pattern!r}.")
-        if pattern.question not in asked:
+        if pattern.question not in asked and patterns is not None:
             raise OptionError(
                 f"pattern {pattern.says!r} is about {pattern.question}, which the plan does not ask; it asks {quoted(asked)}. "
-                "Ask it, or leave patterns out with patterns=()."
+                "Ask it, or leave the pattern out."
             )
     keys = [(pattern.question, pattern.says) for pattern in found]
     for key in keys:
         if keys.count(key) > 1:
             raise OptionError(f"two patterns about {key[0]} say {key[1]!r}; give each its own words.")
-    return found
+    return (
+        tuple(pattern for pattern in found if pattern.question in asked),
+        tuple(pattern for pattern in found if pattern.question not in asked),
+    )

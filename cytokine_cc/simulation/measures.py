@@ -252,8 +252,10 @@ def family_measures(done: Tally, n_sim: int) -> Iterator[Rows]:
     yield _whole("FDR", mean(total, total2, n_sim), untested)
 
 
-def pattern_measure(done: Tally, n_sim: int) -> Rows:
-    """Return the share of replicates that show a pattern."""
+def pattern_measure(done: Tally | None, n_sim: int) -> Rows:
+    """Return the share of replicates that show a pattern; None: the plan does not ask what it is about."""
+    if done is None:
+        return _whole("pattern", (np.array(np.nan), np.array(np.nan)), n_sim)
     return _whole("pattern", share(done.counts["shown"], n_sim), done.counts["untested"])
 
 
