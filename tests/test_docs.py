@@ -66,11 +66,13 @@ def test_help_loads_nothing_heavy():
 
 
 def test_readme_quotes_what_the_first_command_prints():
-    command = re.search(r"\.venv/bin/(cytokine-cc analyze \S+)", README)[1]
-    quoted = re.search(r"```text\n(.*?)```", README, flags=re.DOTALL)[1]
+    command = re.search(r"\.venv/bin/(cytokine-cc reproduce)$", README, flags=re.MULTILINE)[1]
+    blocks = re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL)
     code = f"from cytokine_cc.cli import main; main({shlex.split(command)[1:]!r})"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    assert quoted in printed
+    assert blocks
+    for quoted in blocks:
+        assert quoted in printed
 
 
 def test_readme_python_runs():
