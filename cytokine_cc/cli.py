@@ -77,7 +77,8 @@ def _reproduce(name: str, n_sim: int, jobs: int, out: str | None) -> None:
     written = write_reproduction(found, out) if out is not None else []
     click.echo(reproduction_text(found))
     if written:
-        click.echo(f"Written to {out}: {', '.join(path.name for path in written)}. Next: cytokine-cc analyze {out}/study.toml")
+        click.echo(f"Written to {out}: {', '.join(path.name for path in written)}")
+        click.echo(f"Next: cytokine-cc analyze {_shell(str(Path(str(out)) / 'study.toml'))}")
     else:
         click.echo("Add --out DIR to write the study, this page and the error rates.")
 

@@ -266,3 +266,75 @@ def test_a_study_of_one_visit_asks_about_the_baseline_only(tmp_path):
     )
     assert [question.kind for question in read_study_file(tmp_path / "study.toml").plan.questions] == ["baseline"]
     assert run("analyze", tmp_path / "study.toml").exit_code == 0
+
+
+def test_reproduce_writes_the_study_the_page_and_the_rates(tmp_path):
+    out = tmp_path / "new"
+    result = run("reproduce", "henry2010", "--n-sim", 64, "--jobs", 1, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == [
+        "clinical.csv", "datapackage.json", "panel.csv", "rates.csv", "reproduction.txt", "study.toml",
+    ]  # fmt: skip
+    assert (out / "reproduction.txt").read_text(encoding="utf-8") in result.output
+    rates = cc.ErrorRates.from_csv(out / "rates.csv")
+    assert set(rates.table["n_sim"]) == {64}
+    study = cc.load_study(out / "study.toml")
+    assert (study.n_case, study.n_control, len(study.analytes)) == (30, 22, 36)
+    assert "6 of 36 at p <= 0.003" in run("analyze", out / "study.toml").output
+
+
+def test_certify_prints_and_writes_the_rates(tmp_path):
+    out = tmp_path / "rates.csv"
+    result = run("certify", "henry2010", "henry2010", "--n-sim", 64, "--seed", 3, "--out", out)
+    assert result.exit_code == 0, result.output
+    for part in (
+        "30 cases, 22 controls, 36 analytes; 64 simulated studies, seed 3; +- is one Monte Carlo standard error",
+        "baseline, case / control at baseline: student, none",
+        "size: true nulls with p <= 0.003, not adjusted",
+        "power, average over analytes that differ",
+        "analyte",
+        "IL-12p40",
+        "Studies that show the published pattern",
+        f"Written to {out}.",
+    ):
+        assert part in result.output
+    scenario = cc.load_scenario("henry2010")
+    own = cc.certify(scenario.plan, scenario, n_sim=64, seed=3)
+    assert cc.ErrorRates.from_csv(out).table.equals(own.table)
+    assert max(map(len, result.output.splitlines())) <= 110
+
+
+def test_certify_says_what_could_not_be_tested_and_what_was_not_asked(tmp_path):
+    study = tmp_path / "study.toml"
+    text = Path(cc.__file__).parent.parent / "data" / "synthetic" / "quickstart"
+    study.write_text(
+        (text / "study.toml").read_text(encoding="utf-8").replace('"panel.csv"', f'"{(text / "panel.csv").as_posix()}"')
+        .replace('"clinical.csv"', f'"{(text / "clinical.csv").as_posix()}"') + "\n[plan.baseline]\n",
+        encoding="utf-8",
+    )  # fmt: skip
+    scenario = cc.load_scenario("henry2010").vary({"analytes.IL-17": {"mean": 1.0, "log_sd": 1.0, "icc": 0.7, "below": 0.99}})
+    scenario_file = tmp_path / "mine.toml"
+    scenario_file.write_text(scenario.to_toml(), encoding="utf-8")
+    result = run("certify", study, scenario_file, "--n-sim", 32)
+    assert result.exit_code == 0, result.output
+    assert "not testable in some studies: " in " ".join(result.output.split())
+    assert "not asked by the plan  all of it" in result.output
+    assert "nan" not in result.output.split()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("reproduce", "henry2001"), "no scenario named 'henry2001' comes with the library"),
+        (("reproduce", "--n-sim", 0), "`n_sim` must be a whole number of at least 1; got 0."),
+        (("reproduce", "--out", " "), "--out must name a folder."),
+        (("certify", "quickstart", "null", "--jobs", 0), "`n_jobs` must be a number of workers"),
+        (("certify", "quickstart", "bauml2015"), "the study has no visit after baseline"),
+        (("certify", "nothing", "null"), "no study named 'nothing' comes with the library"),
+    ],
+)
+def test_commands_of_simulation_refuse_in_one_message(arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output

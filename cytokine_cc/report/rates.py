@@ -55,12 +55,18 @@ def rates_text(rates: ErrorRates, plan: Plan, scenario: Scenario) -> str:
         lines += ["", "Studies that show the published pattern"]
         for row in patterns.itertuples(index=False):
             label = "all of it" if row.contrast == "all" else row.contrast
-            lines += _wrapped(f"{_share(row.estimate, row.mcse):<18}{label}", indent="  ", hang=18)
+            lines += _wrapped(f"{_share(row.estimate, row.mcse):<23}{label}", indent="  ", hang=23)
     return "\n".join(lines) + "\n"
 
 
 def _share(estimate: float, mcse: float) -> str:
+    if estimate != estimate:
+        return "not asked by the plan"
     return f"{estimate:.2%} +- {mcse:.2%}" if mcse == mcse else f"{estimate:.2%}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value == value else "-"
 
 
 def _share_lines(rows: pd.DataFrame, alpha: float) -> Iterator[str]:
@@ -74,7 +80,7 @@ def _share_lines(rows: pd.DataFrame, alpha: float) -> Iterator[str]:
     if len(some):
         worst = some.loc[some["n_failed"].idxmax()]
         yield from _wrapped(
-            f"not testable in some studies: {len(some)} analytes, most often {worst['analyte']} "
+            f"not testable in some studies: {len(some)} analyte{'s' if len(some) > 1 else ''}, most often {worst['analyte']} "
             f"({worst['n_failed'] / worst['n_sim']:.1%}); these count as not rejected",
             indent="  ",
         )
@@ -91,7 +97,7 @@ def _analyte_lines(rows: pd.DataFrame) -> Iterator[str]:
     width = max(7, *(len(name) for name in differing))
     yield f"  {'analyte':<{width}}" + "".join(f"{measure.replace('interval_', ''):>10}" for measure in shown)
     for name, row in wide.head(_MOST).iterrows():
-        yield f"  {name:<{width}}" + "".join(f"{row[measure]:>10.3g}" for measure in shown)
+        yield f"  {name:<{width}}" + "".join(f"{_number(row[measure]):>10}" for measure in shown)
     if len(differing) > _MOST:
         yield f"  and {len(differing) - _MOST} more; --out FILE.csv holds all"
 

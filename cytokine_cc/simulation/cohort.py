@@ -264,7 +264,7 @@ def choose_frequency(stratum: np.ndarray, status: np.ndarray, cases: np.ndarray,
 def choose_sets(
     covariates: Mapping[str, np.ndarray], status: np.ndarray, cases: np.ndarray, ratio: int, cohort: Cohort
 ) -> np.ndarray:
-    """Choose the controls of each case so that the sum of distances is least; shape (replicates, n_case * ratio).
+    """Choose the controls of each case so that the sum of squared distances is least; shape (replicates, n_case * ratio).
 
     Numbers differ by their SDs, levels by 0 or 1; where a covariate must agree, disagreement is far.
     """
