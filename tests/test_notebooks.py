@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import ast
 import json
+import runpy
 from pathlib import Path
 
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+import cytokine_cc as cc
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+LONGEST_FUNCTION = 5
 
 
 def code_cells(path: Path) -> list[str]:
@@ -17,7 +22,8 @@ def code_cells(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_and_its_closing_cell_agrees(path):
+def test_it_runs_and_its_closing_cell_agrees(path, monkeypatch):
+    monkeypatch.chdir(FOLDER)  # where Jupyter runs it
     space: dict = {}
     *cells, closing = code_cells(path)
     for source in cells:
@@ -29,11 +35,22 @@ def test_it_runs_and_its_closing_cell_agrees(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_no_outputs_and_public_names_only(path):
+def test_no_outputs_public_names_only_and_short_functions(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert all(not cell.get("outputs") and not cell.get("execution_count") for cell in notebook["cells"])
-    for source in code_cells(path):
-        assert "import" not in source or "import cytokine_cc as cc" in source
+    nodes = list(ast.walk(ast.parse("\n".join(code_cells(path)))))
+    imports = [ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert set(imports) == {"import cytokine_cc as cc"}
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    assert not [node.attr for node in attributes if node.attr.startswith("_")]
+    assert {node.attr for node in attributes if ast.unparse(node.value) == "cc"} <= set(cc.__all__)
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    assert not [node.name for node in functions if node.end_lineno - node.lineno >= LONGEST_FUNCTION]
+
+
+def test_the_invented_files_are_what_their_script_makes():
+    made = runpy.run_path(str(FOLDER / "data" / "make_lab_export.py"))["files"]()
+    assert made == {name: (FOLDER / "data" / name).read_text(encoding="utf-8") for name in made}
 
 
 def test_there_is_one():
