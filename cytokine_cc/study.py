@@ -84,7 +84,8 @@ class Study:
         object.__setattr__(self, "excluded", pd.DataFrame(excluded, columns=list(EXCLUDED_COLUMNS), dtype=object))
 
     def __repr__(self) -> str:
-        left_out = f"; {self.excluded['subject'].nunique()} subjects left out" if len(self.excluded) else ""
+        n = self.excluded["subject"].nunique()
+        left_out = f"; {n} subject{'' if n == 1 else 's'} left out" if n else ""
         return (
             f"<Study: {self.n_case} cases ({self.design.group} = {self.design.case}), {self.n_control} controls "
             f"({self.design.control}), matching: {self.design.matching}; baseline {self.baseline!r}, later visits "

@@ -151,9 +151,9 @@ def test_bundled_scenarios_name_the_source_of_every_number(name):
     sources = scenario.content["from"]
     assert scenario.title
     assert scenario.about
-    from cytokine_cc.simulation.scenario import _leaves, _paths
+    from cytokine_cc.simulation.origins import leaves, paths
 
-    silent = {(table, key) for table, key, own, _ in _leaves(scenario.content) if not set(_paths(table, key, own)) & set(sources)}
+    silent = {(table, key) for table, key, own, _ in leaves(scenario.content) if not set(paths(table, key, own)) & set(sources)}
     assert not silent
 
 
@@ -170,3 +170,27 @@ def test_bundled_scenarios_draw_analyse_and_repeat(name):
 def test_unknown_scenario():
     with pytest.raises(cc.OptionError, match="no scenario named 'henry2001' comes with the library; .* Did you mean 'henry2010'"):
         cc.load_scenario("henry2001")
+
+
+def test_true_effects_as_ratios():
+    effects = everything().effects
+    assert effects.loc["IL-6", "case / control"] == pytest.approx(0.6)
+    assert effects.loc["MCP-1", "case / control"] == 1
+    assert effects.loc["VEGF", "month6 / before in control"] == pytest.approx(0.8)
+    assert effects.loc["IL-6", "month6, change: case / control"] == pytest.approx(1.5)
+
+
+def test_a_varied_scenario_says_so():
+    varied = cc.load_scenario("null").vary({"study.cases": 40})
+    assert varied.name == "null, varied"
+    assert varied.title.endswith("(varied)")
+    assert varied.about.startswith("null, varied in study.cases; what follows describes the original.")
+    named = cc.load_scenario("null").vary({"study.cases": 40, "title": "Mine", "about": ""}, name="mine")
+    assert (named.name, named.title, named.about) == ("mine", "Mine", "")
+
+
+def test_sources_of_what_is_taken_out_go_with_it():
+    limits = {f"analytes.{name}": {"mean": 1.0} for name in cc.load_scenario("heavy_censoring").analytes}
+    varied = cc.load_scenario("heavy_censoring").vary(limits)
+    assert "analytes.below" not in varied.content["from"]
+    assert "analytes.mean" in varied.content["from"]

@@ -24,9 +24,9 @@ from .cohort import Subjects, draw_subjects
 from .components import add_up
 from .model import Model, model_of
 from .observation import draw_limits, draw_plates, lose, observe
-from .parameters import KINDS_OF_SOURCE
+from .origins import parameters_of
 from .patterns import Pattern
-from .reading import Contents, read_contents
+from .reading import Contents, is_said, read_contents
 from .streams import Streams
 
 FOLDER = Path(__file__).parent.parent / "data" / "scenarios"
@@ -192,6 +192,24 @@ class Scenario:
         change = self._model.change
         return (change[group][visit] if group else change["case"][visit] - change["control"][visit]).copy()
 
+    @cached_property
+    def effects(self) -> pd.DataFrame:
+        """True ratios, 1 where there is no effect; index analyte, columns as contrasts of `Results` on a log scale.
+
+        Examples
+        --------
+        >>> import cytokine_cc as cc
+        >>> ratios = cc.load_scenario("henry2010").effects["case / control"]
+        >>> ratios[ratios != 1].index.tolist()
+        ['G-CSF', 'GM-CSF', 'IL-5', 'IL-7', 'IL-12p40', 'IL-17']
+        """
+        columns = {"case / control": self.effect()}
+        for v, visit in enumerate(self.visits[1:]):
+            for group in ("case", "control"):
+                columns[f"{visit} / {self.visits[0]} in {group}"] = self.effect(v, group)
+            columns[f"{visit}, change: case / control"] = self.effect(v)
+        return np.exp(pd.DataFrame(columns, index=pd.Index(self.analytes, name="analyte")))
+
     def draw(self, seed: int, replicate: int = 0) -> Study:
         """Draw one study.
 
@@ -253,13 +271,7 @@ class Scenario:
             table, key, name (analyte, covariate ...), value, origin ("sourced", "computed", "assumed"), source. What the file
             does not say is assumed.
         """
-        sources = self.content.get("from", {})
-        rows = []
-        for path, key, name, value in _leaves(self.content):
-            text = next((sources[own] for own in _paths(path, key, name) if own in sources), "assumed")
-            origin = next(kind for kind in KINDS_OF_SOURCE if text.startswith(kind))
-            rows.append((path, key, name, value, origin, text.removeprefix(origin).lstrip(": ")))
-        return pd.DataFrame(rows, columns=["table", "key", "name", "value", "origin", "source"])
+        return parameters_of(self.content)
 
     def vary(self, changes: Mapping[str, Any], name: str | None = None) -> Scenario:
         """Return the scenario with other values.
@@ -292,9 +304,16 @@ class Scenario:
                 own.pop(key, None)
             else:
                 own[key] = copy.deepcopy(value)
-            sources = content.get("from", {})
-            for said in [said for said in sources if said == path or said.startswith(f"{path}.")]:
-                del sources[said]
+            changed = [said for said in content.get("from", {}) if said == path or said.startswith(f"{path}.")]
+            for said in changed:
+                del content["from"][said]
+        if "from" in content:
+            content["from"] = {said: text for said, text in content["from"].items() if is_said(said, content)}
+        own_words = {
+            "title": f"{self.title} (varied)" if self.title else "",
+            "about": f"{self.name}, varied in {', '.join(changes)}; what follows describes the original.\n\n{self.about}",
+        }
+        content |= {key: text for key, text in own_words.items() if key not in changes}
         return Scenario(name or f"{self.name}, varied", content)
 
     def to_toml(self) -> str:
@@ -417,30 +436,3 @@ def _published(table: Any, file: str) -> dict[str, Any]:
         if key in ("seed", "replicate"):
             whole_number(f"{file}: [published] {key}", value, least=0)
     return dict(table)
-
-
-def _leaves(content: Mapping[str, Any]) -> Iterable[tuple[str, str, str, Any]]:
-    """Yield (table, key, name, value) of everything that a scenario file gives."""
-    for table, own in content.items():
-        if table in ("title", "about", "from", "plan", "pattern", "published") or not isinstance(own, Mapping):
-            continue
-        for key, value in own.items():
-            if table == "analytes":
-                yield from ((table, column, key, number) for column, number in value.items())
-            elif (table, key) in (("cohort", "covariates"), ("cohort", "scores")):
-                yield from (
-                    (f"{table}.{key}", parameter, name, number)
-                    for name, row in value.items()
-                    for parameter, number in row.items()
-                )
-            elif isinstance(value, Mapping):
-                yield from ((table, key, name, number) for name, number in value.items())
-            else:
-                yield table, key, "", value
-
-
-def _paths(table: str, key: str, name: str) -> list[str]:
-    """Where [from] may speak of a value, the nearest first."""
-    nested = table.startswith("cohort.")
-    inner = [f"{table}.{name}.{key}", f"{table}.{name}", table] if nested else [f"{table}.{key}.{name}", f"{table}.{key}", table]
-    return [*inner, *([table.partition(".")[0]] if nested else [])]

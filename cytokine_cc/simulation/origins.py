@@ -1,0 +1,48 @@
+"""Where the numbers of a scenario come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from .parameters import KINDS_OF_SOURCE
+
+
+def parameters_of(content: Mapping[str, Any]) -> pd.DataFrame:
+    """List every value of a scenario file with its origin; what [from] does not name is assumed."""
+    sources = content.get("from", {})
+    rows = []
+    for table, key, name, value in leaves(content):
+        text = next((sources[own] for own in paths(table, key, name) if own in sources), "assumed")
+        origin = next(kind for kind in KINDS_OF_SOURCE if text.startswith(kind))
+        rows.append((table, key, name, value, origin, text.removeprefix(origin).lstrip(": ")))
+    return pd.DataFrame(rows, columns=["table", "key", "name", "value", "origin", "source"])
+
+
+def leaves(content: Mapping[str, Any]) -> Iterable[tuple[str, str, str, Any]]:
+    """Yield (table, key, name, value) of everything that a scenario file gives."""
+    for table, own in content.items():
+        if table in ("title", "about", "from", "plan", "pattern", "published") or not isinstance(own, Mapping):
+            continue
+        for key, value in own.items():
+            if table == "analytes":
+                yield from ((table, column, key, number) for column, number in value.items())
+            elif (table, key) in (("cohort", "covariates"), ("cohort", "scores")):
+                yield from (
+                    (f"{table}.{key}", parameter, name, number)
+                    for name, row in value.items()
+                    for parameter, number in row.items()
+                )
+            elif isinstance(value, Mapping):
+                yield from ((table, key, name, number) for name, number in value.items())
+            else:
+                yield table, key, "", value
+
+
+def paths(table: str, key: str, name: str) -> list[str]:
+    """Where [from] may speak of a value, the nearest first."""
+    nested = table.startswith("cohort.")
+    inner = [f"{table}.{name}.{key}", f"{table}.{name}", table] if nested else [f"{table}.{key}.{name}", f"{table}.{key}", table]
+    return [*inner, *([table.partition(".")[0]] if nested else [])]
