@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,14 @@ CENSORED = {
     "signed rank of changes, two groups": cc.ChangeWithin("signed_rank"),
     "Welch on changes": cc.ChangeBetween("change_score"),
     "Mann-Whitney on changes": cc.ChangeBetween("change_rank"),
+}
+
+HENRY = {
+    "its own plan (Student at baseline and on changes)": cc.load_scenario("henry2010").plan,
+    "three questions, t tests": cc.Plan(),
+    "three questions, rank tests": cc.Plan(
+        cc.Baseline("mann_whitney"), cc.ChangeWithin("signed_rank"), cc.ChangeBetween("change_rank")
+    ),
 }
 
 
@@ -73,11 +82,11 @@ def analysis(questions: tuple, blocks: list[StudyArrays], threads: int) -> Calla
     return work
 
 
-def whole(n_jobs: int) -> Callable[[], int]:
-    null, n_sim = cc.load_scenario("null"), 2048
+def whole(n_jobs: int, plan: cc.Plan = PLAN, name: str = "null", n_sim: int = 2048) -> Callable[[], int]:
+    scenario = cc.load_scenario(name)
 
     def work() -> int:
-        cc.certify(PLAN, null, n_sim=n_sim, seed=1, n_jobs=n_jobs, intervals=False, patterns=(), progress=False)
+        cc.certify(plan, scenario, n_sim=n_sim, seed=1, n_jobs=n_jobs, intervals=False, patterns=(), progress=False)
         return n_sim
 
     return work
@@ -119,6 +128,12 @@ def main() -> None:
     print("\n| analysis of studies with 25% below plates' limits, 3% missing; 2 threads | studies a second |\n|---|---|")
     for name, question in CENSORED.items():
         print(f"| {name} | {per_second(analysis((question,), censored, 2), min(seconds, 2.0)):,.0f} |")
+    print("\n| certify on henry2010 in full (cohort, matching, plates, limits, what is missing), n_jobs=2 | studies a second |")
+    print("|---|---|")
+    for name, plan in HENRY.items():
+        print(f"| {name} | {per_second(whole(2, plan, 'henry2010', 512), seconds):,.0f} |")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\nPeak memory of the process after all of this: {peak:.0f} MiB")
 
 
 if __name__ == "__main__":
