@@ -16,6 +16,7 @@ import pandas as pd
 
 from .errors import OptionError, fraction, known_keys, one_of, quoted
 from .multiplicity import ALIASES, METHODS, adjust_pvalues
+from .text_files import save_text
 
 EXCLUDED_COLUMNS = ("subject", "visit", "analyte", "reason")
 TEXT, COUNT, NUMBER = "str", "Int64", "float64"
@@ -147,15 +148,7 @@ class Results:
         >>> len(results.select(analyte=["IL-6", "TNF-a"]))
         2
         """
-        known_keys("select()", where, COLUMNS)
-        keep = np.ones(len(self), dtype=bool)
-        for column, value in where.items():
-            values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
-            for item in values:
-                if not self.table[column].eq(item).any():
-                    raise OptionError(f"no row has {column} = {item!r}; there are {quoted(self.table[column].unique())}.")
-            keep &= self.table[column].isin(values).to_numpy()
-        return replace(self, table=self.table[keep])
+        return replace(self, table=self.table[rows_where(self.table, where)])
 
     def adjust(self, method: str, family: str | None = None) -> Results:
         """Adjust the raw p-values anew, for the rows at hand.
@@ -227,13 +220,7 @@ class Results:
         odd = names.apply(lambda column: column.str.contains("\r", regex=False)).to_numpy().any()
         quoting = csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL  # a lone carriage return ends a row for some readers
         text = self.table.to_csv(index=False, lineterminator="\n", quoting=quoting)
-        if path is None:
-            return text
-        try:
-            Path(path).write_text(text, encoding="utf-8", newline="")
-        except OSError as error:
-            raise OptionError(f"{path}: cannot be written ({error.strerror or error}).") from None
-        return None
+        return save_text(text, path)
 
     @classmethod
     def from_csv(cls, source: Any) -> Results:
@@ -247,15 +234,33 @@ class Results:
         -------
         Results
         """
-        text = source.read() if hasattr(source, "read") else Path(source).read_bytes().decode("utf-8")
-        try:
-            cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-        except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-            raise OptionError(f"this is no results table: {error}.") from None
-        missing = [name for name in COLUMNS if name not in cells.columns]
-        if missing or len(cells.columns) != len(COLUMNS):
-            raise OptionError(f"this is no results table: columns {quoted(missing)} are missing or others are in excess.")
-        return cls(table_of({name: _read_back(cells[name], kind) for name, kind in COLUMNS.items()}))
+        return cls(table_of(read_columns(source, COLUMNS, "results table")))
+
+
+def rows_where(table: pd.DataFrame, where: Mapping[str, Any]) -> np.ndarray:
+    """Flag the rows whose columns hold one of the values asked for."""
+    known_keys("select()", where, table.columns)
+    keep = np.ones(len(table), dtype=bool)
+    for column, value in where.items():
+        values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+        for item in values:
+            if not table[column].eq(item).any():
+                raise OptionError(f"no row has {column} = {item!r}; there are {quoted(table[column].unique())}.")
+        keep &= table[column].isin(values).to_numpy()
+    return keep
+
+
+def read_columns(source: Any, kinds: Mapping[str, str], what: str) -> dict[str, Any]:
+    """Read back the columns of a CSV file, each as its kind."""
+    text = source.read() if hasattr(source, "read") else Path(source).read_bytes().decode("utf-8")
+    try:
+        cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise OptionError(f"this is no {what}: {error}.") from None
+    missing = [name for name in kinds if name not in cells.columns]
+    if missing or len(cells.columns) != len(kinds):
+        raise OptionError(f"this is no {what}: columns {quoted(missing)} are missing or others are in excess.")
+    return {name: _read_back(cells[name], kind) for name, kind in kinds.items()}
 
 
 def excluded_table(rows: Any) -> pd.DataFrame:

@@ -36,6 +36,17 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     return out.getvalue()
 
 
+def save_text(text: str, path: Any = None) -> str | None:
+    """Write text to a file and return nothing; or, where no file is named, return the text."""
+    if path is None:
+        return text
+    try:
+        Path(path).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise OptionError(f"{path}: cannot be written ({error.strerror or error}).") from None
+    return None
+
+
 def write_files(files: Mapping[str, str], folder: Any, *, replace: bool = True, remove: Iterable[str] = ()) -> list[Path]:
     """Write files to a folder, all or none.
 

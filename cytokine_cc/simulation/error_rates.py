@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from numbers import Integral
@@ -12,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError, known_keys, quoted, true_or_false, whole_number
+from ..errors import OptionError, quoted, true_or_false, whole_number
 from ..plan import Plan, Question
-from ..results import COUNT, NUMBER, TEXT, count_column, text_column
+from ..results import COUNT, NUMBER, TEXT, count_column, read_columns, rows_where, text_column
+from ..text_files import save_text
 from ..versions import versions
 from .measures import Rows, Tally, family_measures, measures_of, pattern_measure
 from .patterns import Pattern
@@ -122,15 +122,7 @@ class ErrorRates:
         OptionError
             An unknown column, or a value that the column does not hold.
         """
-        known_keys("select()", where, RATE_COLUMNS)
-        keep = np.ones(len(self), dtype=bool)
-        for column, value in where.items():
-            values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
-            for item in values:
-                if not self.table[column].eq(item).any():
-                    raise OptionError(f"no row has {column} = {item!r}; there are {quoted(self.table[column].unique())}.")
-            keep &= self.table[column].isin(values).to_numpy()
-        return replace(self, table=self.table[keep])
+        return replace(self, table=self.table[rows_where(self.table, where)])
 
     def to_csv(self, path: Any = None) -> str | None:
         """Write the table at full precision.
@@ -144,14 +136,7 @@ class ErrorRates:
         -------
         str or None
         """
-        text = self.table.to_csv(index=False, lineterminator="\n")
-        if path is None:
-            return text
-        try:
-            Path(path).write_text(text, encoding="utf-8", newline="")
-        except OSError as error:
-            raise OptionError(f"{path}: cannot be written ({error.strerror or error}).") from None
-        return None
+        return save_text(self.table.to_csv(index=False, lineterminator="\n"), path)
 
     @classmethod
     def from_csv(cls, source: Any) -> ErrorRates:
@@ -165,21 +150,8 @@ class ErrorRates:
         -------
         ErrorRates
         """
-        text = source.read() if hasattr(source, "read") else Path(source).read_bytes().decode("utf-8")
-        try:
-            cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-        except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-            raise OptionError(f"this is no table of error rates: {error}.") from None
-        if list(cells.columns) != list(RATE_COLUMNS):
-            raise OptionError(f"this is no table of error rates: its columns are {quoted(cells.columns)}.")
-        return cls(_table({name: _READ[kind](cells[name].to_numpy(dtype=object)) for name, kind in RATE_COLUMNS.items()}))
-
-
-_READ = {
-    TEXT: lambda cells: cells,
-    COUNT: lambda cells: cells.astype(np.int64),
-    NUMBER: lambda cells: np.array([float(cell) if cell else np.nan for cell in cells]),
-}
+        columns = read_columns(source, RATE_COLUMNS, "table of error rates")
+        return cls(pd.DataFrame(columns, copy=False))
 
 
 def certify(
