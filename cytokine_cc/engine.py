@@ -282,6 +282,8 @@ def _contrast(
         if entry.bounded and np.isinf(values.y).any():
             options["bounds"] = (*taken["case"][1:4], *taken["control"][1:4])  # point, low, high
     statistics = entry.function(x, y, **options)
+    if statistics.side is None:  # a user's own
+        statistics = statistics._replace(side=np.sign(statistics.estimate))
     whole = taken[group] if group else values
     replaced = question.rule in SUBSTITUTES and responses.arrays.n_baseline == 1
     counts |= _counts(whole, paired=visit is not None, replaced=replaced)
@@ -351,7 +353,8 @@ def _block_rows(
     if not blocked.any():
         return statistics._replace(note=note)
     numbers = {name: np.where(blocked, np.nan, getattr(statistics, name)) for name in Statistics._fields[:7]}
-    return Statistics(**numbers, method=np.where(blocked, -1, statistics.method).astype(np.int8), note=note)
+    method = np.where(blocked, -1, statistics.method).astype(np.int8)
+    return statistics._replace(**numbers, method=method, note=note)
 
 
 def _uneven(values: Response, paired: bool) -> np.ndarray:

@@ -140,7 +140,11 @@ def of_root(variances) -> tuple[float, float]:
     return root, math.sqrt(st.variance(variances) / (4 * len(variances) * root**2))
 
 
-def loops(contrasts, truths, alpha, scale) -> dict:
+def is_null(effect, alternative) -> bool:
+    return {"two-sided": effect == 0, "greater": effect <= 0, "less": effect >= 0}[alternative]
+
+
+def loops(contrasts, truths, alpha, scale, side="two-sided") -> dict:
     """Every measure by analyte and over all, one replicate at a time; keys (measure, analyte or None)."""
     out = {}
     n_sim, m = contrasts[0]["p"].shape
@@ -153,7 +157,7 @@ def loops(contrasts, truths, alpha, scale) -> dict:
             for j in range(m):
                 hit = bool(c["q"][k, j] <= alpha)
                 n_hit += hit
-                if effect[j] == 0:
+                if is_null(effect[j], side):
                     wrong[0].append(bool(c["p"][k, j] <= alpha))
                     n_false += hit
                 else:
@@ -165,40 +169,41 @@ def loops(contrasts, truths, alpha, scale) -> dict:
         found["false"].append(n_false > 0)
         found["fdp"].append(n_false / max(1, n_hit))
     effects = [e for effect in truths for e in effect]
-    if any(e == 0 for e in effects):
+    if any(is_null(e, side) for e in effects):
         out["size", ""] = of_mean(found["size"])
-    if any(e != 0 for e in effects):
+    if not all(is_null(e, side) for e in effects):
         out["power_average", ""] = of_mean(found["average"])
         out["power_any", ""], out["power_all", ""] = of_share(found["any"]), of_share(found["all"])
     out["FWER", ""], out["FDR", ""] = of_share(found["false"]), of_mean(found["fdp"])
     if len(contrasts) == 1:
         for j in range(m):
-            out |= {(name, f"A{j}"): pair for name, pair in by_analyte(contrasts[0], truths[0][j], j, alpha, scale).items()}
+            out |= {(name, f"A{j}"): pair for name, pair in by_analyte(contrasts[0], truths[0][j], j, alpha, scale, side).items()}
     return out
 
 
-def by_analyte(c, effect, j, alpha, scale) -> dict:
+def by_analyte(c, effect, j, alpha, scale, alternative) -> dict:
     unit = {"log2": LN2, "ln": 1.0, "log10": math.log(10)}.get(scale)
     truth = effect / unit if unit else (0.0 if effect == 0 else math.nan)
-    p, q, estimate, low, high = (c[name][:, j].tolist() for name in ("p", "q", "estimate", "low", "high"))
+    null = is_null(effect, alternative)
+    p, q, estimate, low, high, side = (c[name][:, j].tolist() for name in ("p", "q", "estimate", "low", "high", "side"))
     used = [k for k in range(len(p)) if not math.isnan(p[k])]
     hits = [k for k in used if q[k] <= alpha]
-    out = {"size" if effect == 0 else "power": of_share([x <= alpha for x in (p if effect == 0 else q)])}
+    out = {"size" if null else "power": of_share([x <= alpha for x in (p if null else q)])}
     out["emp_se"] = of_sd([estimate[k] for k in used])
     out["model_se"] = of_root([float(c["se"][k, j]) ** 2 for k in used])
     out["interval_width"] = of_mean([high[k] - low[k] for k in used if math.isfinite(high[k] - low[k])])
     if not math.isnan(truth):
         out["bias"] = of_mean([estimate[k] - truth for k in used])
         out["coverage"] = of_share([low[k] <= truth <= high[k] for k in used])
-        if effect != 0:
+        if not null:
             out["type_m"] = of_mean([abs(estimate[k]) / abs(truth) for k in hits])
-            out["type_s"] = of_share([estimate[k] * truth < 0 for k in hits])
+            out["type_s"] = of_share([side[k] * truth < 0 for k in hits])
     return out
 
 
 def arrays_of(contrast) -> dict:
     s = contrast.statistics
-    numbers = {"p": s.p_value, "estimate": s.estimate, "se": s.std_error, "low": s.conf_low, "high": s.conf_high}
+    numbers = {"p": s.p_value, "estimate": s.estimate, "se": s.std_error, "low": s.conf_low, "high": s.conf_high, "side": s.side}
     return {**numbers, "q": contrast.p_adjusted}
 
 
@@ -210,10 +215,11 @@ def check_against_loops(scenario, plan, n_sim, seed=3, without=()) -> cc.ErrorRa
         table = rows(rates, question=question.kind)
         labels = list(dict.fromkeys(zip(table["contrast"], table["visit"], strict=True)))
         truths = [scenario.effect(c.visit, c.group).tolist() for c in contrasts]
-        wanted = [loops([arrays_of(c)], [t], plan.alpha, question.scale) for c, t in zip(contrasts, truths, strict=True)]
+        how = plan.alpha, question.scale, question.alternative
+        wanted = [loops([arrays_of(c)], [t], *how) for c, t in zip(contrasts, truths, strict=True)]
         if question.family == "all":
             assert labels[-1] == ("all", "all")
-            whole = loops([arrays_of(c) for c in contrasts], truths, plan.alpha, question.scale)
+            whole = loops([arrays_of(c) for c in contrasts], truths, *how)
             wanted.append({key: pair for key, pair in whole.items() if key[0] in ("FWER", "FDR")})
         for label, want in zip(labels, wanted, strict=True):
             want = {key: pair for key, pair in want.items() if key[0] not in without}
@@ -252,8 +258,10 @@ def test_one_sided_intervals_have_no_width(alternative):
     scenario = FakeScenario(DIFFERENCE, n=(9, 7))
     plan = only(baseline=cc.Baseline(alternative=alternative))
     rates = check_against_loops(scenario, plan, 100, without=("interval_width",))
-    power = rows(rates, measure="power", analyte="A5")["estimate"].item()
-    assert power > 0.3 if alternative == "less" else power == 0
+    # Nulls lie on both sides of zero: what is lower is a true null of "greater", and the other way round.
+    lower, higher = ("power", "size") if alternative == "less" else ("size", "power")
+    assert rows(rates, measure=lower, analyte="A5")["estimate"].item() > 0.3 or lower == "size"
+    assert len(rows(rates, measure=higher, analyte="A3"))
 
 
 def test_rows_that_cannot_be_tested():
@@ -303,13 +311,14 @@ def test_on_the_raw_scale_the_truth_is_known_where_nothing_differs():
         question: list(rows(rates, question=question, measure="bias")["analyte"])
         for question in ("baseline", "change_within", "change_between")
     }
-    # A2 changes by the same ratio from unequal baselines: no equal difference. All are nulls of the scenario.
+    # A2 changes by the same ratio from unequal baselines: no equal difference, and neither a true null nor an effect.
     assert known == {
         "baseline": ["A0", "A3"],
         "change_within": ["A0", "A1", "A0", "A1"],
         "change_between": ["A0", "A1", "A3"],
     }
-    assert len(rows(rates, question="change_between", measure="size")) == 5
+    assert list(rows(rates, question="change_between", measure="size")["analyte"]) == ["A0", "A1", "A3", ""]
+    assert "power" not in set(rows(rates, question="change_between")["measure"])
     assert "type_m" not in set(rates.table["measure"])
     assert rates.table["contrast"].iloc[0] == "case - control"
 
@@ -530,7 +539,7 @@ def test_a_users_function_has_rejections_only():
     student = cc.certify(only(baseline=cc.Baseline(test="student")), scenario, n_sim=50, seed=1)
     assert value(own, "power_average") == value(student, "power_average")
     assert own.meta["plan"]["baseline"]["test"] == "own_t"
-    with pytest.raises(cc.OptionError, match="needs estimates, and this test of baseline gives none"):
+    with pytest.raises(cc.OptionError, match="cannot be told from this test of baseline, which gives no estimate"):
         cc.certify(only(baseline=cc.Baseline(test=own_t)), scenario, n_sim=50, seed=1, patterns=(LOW,))
 
 
@@ -661,3 +670,36 @@ def test_a_pattern_of_the_scenario_that_the_plan_does_not_ask_for_keeps_its_row(
     assert np.isnan(silent["estimate"])
     assert together["contrast"] == "all"
     assert np.isnan(together["estimate"])
+
+
+def test_on_the_raw_scale_a_change_that_varies_between_persons_is_no_null():
+    name = cc.load_scenario("null").analytes[0]
+    scenario = cc.load_scenario("null").vary({"change": {"log_sd": {name: 0.8}}})
+    plan = cc.Plan().vary(scale=["raw"])[0]
+    rates = cc.certify(plan, scenario, n_sim=20, seed=1)
+    changes = rates.table[rates.table["question"] == "change_within"]
+    assert name not in set(changes.loc[changes["measure"].isin(["size", "power", "bias"]), "analyte"])
+    assert name in set(changes.loc[changes["measure"] == "emp_se", "analyte"])
+    logs = cc.certify(cc.Plan(), scenario, n_sim=20, seed=1)
+    assert name in set(logs.select(question="change_within", measure="size").table["analyte"])
+
+
+def test_the_side_of_a_rank_test_is_that_of_its_rank_sum():
+    """With most values tied lowest the Hodges-Lehmann shift is often exactly 0, though the ranks differ."""
+    scenario = cc.load_scenario("heavy_censoring")
+    plan = only(baseline=cc.Baseline(test="mann_whitney", adjust="none"))
+    where = {"question": "baseline", "at_least": 9, "p_below": 0.05, "analytes": scenario.analytes[:12]}
+    patterns = [cc.Pattern(says=side, direction=side, **where) for side in ("lower", "any")]
+    shares = [
+        cc.certify(plan, scenario, n_sim=300, seed=1, patterns=patterns, intervals=intervals).select(measure="pattern").table
+        for intervals in (True, False)
+    ]
+    for table in shares:
+        lower, either = table["estimate"].iloc[:2]
+        assert lower == either > 0.1
+
+
+def test_an_sd_of_rounding_errors_is_zero():
+    one = np.full(3, 0.1 + 0.2)
+    _, error, sd = measures.mean(one.sum(), (one**2).sum(), 3)
+    assert error == sd == 0

@@ -21,7 +21,7 @@ def contrast(p, estimate=None, *, adjusted=None, visit=None, group="") -> Contra
     p = np.asarray(p, dtype=float)
     blank = np.full_like(p, np.nan)
     estimate = -np.ones_like(p) if estimate is None else np.asarray(estimate, dtype=float)
-    statistics = Statistics(estimate, *[blank] * 5, p, *[np.zeros_like(p, dtype=int)] * 2)
+    statistics = Statistics(estimate, *[blank] * 5, p, *[np.zeros_like(p, dtype=int)] * 2, side=np.sign(estimate))
     return Contrast(visit, group, statistics, p_adjusted=p if adjusted is None else np.asarray(adjusted, dtype=float))
 
 
@@ -111,7 +111,7 @@ def test_a_real_study_shows_a_pattern_or_not():
 def test_a_direction_needs_estimates():
     found = [contrast([[0.5, np.nan]], [[np.nan, np.nan]])]
     assert pattern(exactly=0).shown_by(found, NAMES[:2]).item()
-    with pytest.raises(cc.OptionError, match="'two were lower': the direction 'lower' needs estimates"):
+    with pytest.raises(cc.OptionError, match="'two were lower': the direction 'lower' cannot be told"):
         pattern(exactly=0, direction="lower").shown_by(found, NAMES[:2])
 
 

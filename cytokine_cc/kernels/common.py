@@ -29,6 +29,9 @@ class Statistics(NamedTuple):
         Position in the entry's `methods`; -1 where the row could not be tested.
     note : ndarray of int
         `Note` flags.
+    side : ndarray, optional
+        1 where the first sample is higher, -1 where it is lower, NaN where the test does not tell. Of rank tests the side of
+        the rank sum: the shift may be 0 while the ranks are not even. None stands for the sign of the estimate.
     """
 
     estimate: np.ndarray
@@ -40,6 +43,7 @@ class Statistics(NamedTuple):
     p_value: np.ndarray
     method: np.ndarray
     note: np.ndarray
+    side: Any = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ def t_statistics(
         low = np.where(blocked, np.nan, -np.inf) if alternative == "less" else estimate - half
         high = np.where(blocked, np.nan, np.inf) if alternative == "greater" else estimate + half
     method = np.where(blocked, -1, 0).astype(np.int8)
-    return Statistics(estimate, std_error, low, high, t, df, p, method, note)
+    return Statistics(estimate, std_error, low, high, t, df, p, method, note, side=np.sign(t))
 
 
 def t_quantile(df: np.ndarray, tail: float) -> np.ndarray:
@@ -323,4 +327,4 @@ def _in_shape(answer: Any, name: str, x: np.ndarray) -> Statistics:
     failed = np.isnan(p)
     df = np.broadcast_to(np.asarray(getattr(answer, "df", np.nan), dtype=np.float64), p.shape)
     method = np.where(failed, -1, 0).astype(np.int8)
-    return Statistics(nan, nan, nan, nan, statistic, df, p, method, np.where(failed, int(Note.FAILED), 0))
+    return Statistics(nan, nan, nan, nan, statistic, df, p, method, np.where(failed, int(Note.FAILED), 0), side=nan)

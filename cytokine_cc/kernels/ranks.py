@@ -85,7 +85,7 @@ def mann_whitney(
     if conf_level is not None:
         index = rank_sum_index(n1, n2, _tail(conf_level, alternative))
         shift = group_shift(bounds or (x, x, x, y, y, y), n1, n2, index, alternative)
-    return _finish(w, p, exact, note, testable, shift)
+    return _finish(w, n1 * n2 / 2, p, exact, note, testable, shift)
 
 
 def signed_rank(x: np.ndarray, y: np.ndarray, *, alternative: str = "two-sided", conf_level: float | None = 0.95) -> Statistics:
@@ -148,7 +148,7 @@ def signed_rank(x: np.ndarray, y: np.ndarray, *, alternative: str = "two-sided",
     shift = Shift.blank(v)
     if conf_level is not None:
         shift = pair_shift(d, n, signed_rank_index(n, _tail(conf_level, alternative)), alternative)
-    return _finish(v, p, exact, note, testable, shift)
+    return _finish(v, m * (m + 1) / 4, p, exact, note, testable, shift)
 
 
 def midranks(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -257,7 +257,7 @@ def _with_exact(p, statistic, rows, sizes, null_cdf, alternative):
     return out.reshape(np.shape(p))
 
 
-def _finish(statistic, p, exact, note, testable, shift):
+def _finish(statistic, middle, p, exact, note, testable, shift):
     def known(a: np.ndarray) -> np.ndarray:
         return np.where(testable, a, np.nan)
 
@@ -265,7 +265,8 @@ def _finish(statistic, p, exact, note, testable, shift):
     note = note | np.where(testable, shift.note, 0)
     nan = np.full_like(p, np.nan)
     estimate, low, high = known(shift.estimate), known(shift.low), known(shift.high)
-    return Statistics(estimate, nan, low, high, known(statistic), nan, known(p), method, note)
+    statistic = known(statistic)
+    return Statistics(estimate, nan, low, high, statistic, nan, known(p), method, note, side=np.sign(statistic - middle))
 
 
 _MANN_WHITNEY_SOURCE = "Mann HB, Whitney DR. Ann Math Stat 1947;18:50-60. doi:10.1214/aoms/1177730491"

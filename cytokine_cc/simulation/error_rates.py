@@ -32,9 +32,11 @@ _NEEDS = ("name", "analytes", "visits", "patterns", "draw_arrays", "effect")
 class ErrorRates:
     """Error rates and precision of a plan on a scenario, each with its Monte Carlo standard error.
 
-    Significant is ``p <= alpha`` of the plan. A null is true where the scenario's ratio is exactly 1, whatever the scale of the
-    test. Estimates, biases and errors are on the analysis scale (log2 unless the plan says otherwise), so that a bias of -1 on
-    log2 is a ratio too low by half.
+    Significant is ``p <= alpha`` of the plan. A null is true where the scenario's ratio is exactly 1, of a one-sided test also
+    where it lies on the other side. On the raw scale a ratio of 1 is a difference of 0 only between equal laws; a change that
+    varies between persons, or starts from unequal baselines, is neither a true null nor an effect there, and is left out.
+    Estimates, biases and errors are on the analysis scale (log2 unless the plan says otherwise), so that a bias of -1 on log2
+    is a ratio too low by half.
 
     Attributes
     ----------
@@ -60,8 +62,8 @@ class ErrorRates:
         - emp_se: SD of the estimates; model_se: root of the mean squared standard error (t tests)
         - coverage: share of intervals that hold the truth; interval_width: mean width of two-sided intervals; open ones count
           in n_failed
-        - type_m: mean of abs(estimate) / abs(truth), and type_s: share with the wrong sign, among significant estimates
-          (adjusted p) of analytes whose null is false
+        - type_m: mean of abs(estimate) / abs(truth), and type_s: share with the wrong sign (of a rank test that of its rank sum),
+          among significant estimates (adjusted p) of analytes whose null is false
 
         Of patterns:
 

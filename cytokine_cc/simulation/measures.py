@@ -28,10 +28,13 @@ class Target:
     question : Question
     label, visit : str
         As in a table of results.
-    null : ndarray of bool, shape (analytes,)
-        The scenario's ratio is exactly 1.
+    null, effect : ndarray of bool, shape (analytes,)
+        Whether the null hypothesis is true, or false; neither where the scenario does not tell.
     truth : ndarray, shape (analytes,)
         On the analysis scale; NaN where it is not known.
+    first : ndarray, shape (analytes,)
+        Estimates of the first replicate, from which others are counted where the truth is not known: sums of squares of
+        large numbers lose their digits.
     estimates, errors, intervals : bool
         Whether there are estimates, standard errors, intervals to judge.
     """
@@ -40,7 +43,9 @@ class Target:
     label: str
     visit: str
     null: np.ndarray
+    effect: np.ndarray
     truth: np.ndarray
+    first: np.ndarray
     estimates: bool
     errors: bool
     intervals: bool
@@ -76,8 +81,8 @@ class Tally(NamedTuple):
         return cls(counts, {name: np.zeros(chunks.shape[1:]) for name, chunks in like.sums.items()})
 
 
-def truth_of(scenario: Any, question: Question, visit: int | None, group: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return which nulls are true, and the true value on the analysis scale.
+def truth_of(scenario: Any, question: Question, visit: int | None, group: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which nulls are true, which are false, and the true value on the analysis scale.
 
     Parameters
     ----------
@@ -88,19 +93,24 @@ def truth_of(scenario: Any, question: Question, visit: int | None, group: str) -
 
     Returns
     -------
-    null : ndarray of bool, shape (analytes,)
+    null, effect : ndarray of bool, shape (analytes,)
+        One-sided nulls are true also where the ratio lies on the other side.
     truth : ndarray, shape (analytes,)
     """
-    effect = np.asarray(scenario.effect(visit, group), dtype=np.float64)
-    null = effect == 0
+    ratio = np.asarray(scenario.effect(visit, group), dtype=np.float64)
+    null = {"two-sided": ratio == 0, "greater": ratio <= 0, "less": ratio >= 0}[question.alternative]
     if question.scale != "raw":
-        return null, to_scale(effect, question.scale, "ln")
-    known = null
-    if visit is not None and question.kind != WITHIN:
-        # Equal ratios of change are equal differences only where nothing changes, or from equal baselines.
-        still = [np.asarray(scenario.effect(visit, side)) == 0 for side in ("case", "control")]
-        known = null & ((still[0] & still[1]) | (np.asarray(scenario.effect(None, "")) == 0))
-    return null, np.where(known, 0.0, np.nan)
+        return null, ~null, to_scale(ratio, question.scale, "ln")
+    # Equal ratios are equal differences of means only between equal laws.
+    alike = ratio == 0
+    if visit is not None:
+        alike &= np.asarray(getattr(scenario, "change_spread", 0.0)) == 0
+        if question.kind != WITHIN:
+            still = [np.asarray(scenario.effect(visit, side)) == 0 for side in ("case", "control")]
+            same_start = np.asarray(scenario.effect(None, "")) == 0
+            alike = (ratio == 0) & (same_start | (still[0] & still[1] & alike))
+    told = alike | (ratio != 0)
+    return null & told, ~null & told, np.where(alike, 0.0, np.nan)
 
 
 def by_chunk(x: np.ndarray, chunk: int) -> np.ndarray:
@@ -116,12 +126,13 @@ def tally(contrast: Contrast, target: Target, alpha: float, chunk: int) -> Tally
     p = contrast.statistics.p_value
     null, missing = target.null, np.isnan(p)
     raw, hit = p <= alpha, contrast.p_adjusted <= alpha
-    true = (hit & ~null).sum(axis=-1)
+    effect = target.effect
+    true = (hit & effect).sum(axis=-1)
     wrong_size = (raw & null).sum(axis=-1)
     counts = {
         "missing": missing.sum(axis=0),
         "missing_null": (missing & null).any(axis=-1).sum(),
-        "missing_effect": (missing & ~null).any(axis=-1).sum(),
+        "missing_effect": (missing & effect).any(axis=-1).sum(),
         "raw": raw.sum(axis=0),
         "hit": hit.sum(axis=0),
         "raw_null": wrong_size.sum(),
@@ -129,7 +140,7 @@ def tally(contrast: Contrast, target: Target, alpha: float, chunk: int) -> Tally
         "true": true.sum(),
         "true2": (true**2).sum(),
         "any": (true > 0).sum(),
-        "all": (true == (~null).sum()).sum(),
+        "all": (true == effect.sum()).sum(),
     }
     overall = tally_family([contrast], [target], alpha, chunk)
     sums = dict(overall.sums)
@@ -166,7 +177,7 @@ def _tally_estimates(
     s, truth = contrast.statistics, target.truth
     usable = tested & ~np.isnan(s.estimate)
     significant = hit & usable
-    error = np.where(usable, s.estimate - np.where(np.isnan(truth), 0.0, truth), 0.0)
+    error = np.where(usable, s.estimate - np.where(np.isnan(truth), target.first, truth), 0.0)
     variance = np.where(usable & target.errors, s.std_error**2, 0.0)
     between = usable & ~np.isnan(s.conf_low) & ~np.isnan(s.conf_high)
     with np.errstate(invalid="ignore"):
@@ -180,7 +191,7 @@ def _tally_estimates(
         "widths": finite,
         "covered": between & (s.conf_low <= truth) & (truth <= s.conf_high),
         "significant": significant,
-        "wrong_sign": significant & (s.estimate * truth < 0),
+        "wrong_sign": significant & (s.side * truth < 0),
     }
     terms = [term for part in (error, variance, width, size) for term in (part, part**2)]
     return {name: flags.sum(axis=0) for name, flags in counts.items()}, terms
@@ -212,7 +223,9 @@ def mean(total: Any, total2: Any, n: Any) -> tuple[np.ndarray, np.ndarray, np.nd
     total, total2, n = (np.asarray(part, dtype=np.float64) for part in (total, total2, n))
     with np.errstate(invalid="ignore", divide="ignore"):
         middle = total / n
-        sd = np.where(n > 1, np.sqrt(np.maximum(total2 - n * middle**2, 0.0) / (n - 1)), np.nan)
+        squares = total2 - n * middle**2
+        squares = np.where(squares > 1e-12 * total2, squares, 0.0)  # less is rounding
+        sd = np.where(n > 1, np.sqrt(squares / (n - 1)), np.nan)
         return middle, sd / np.sqrt(n), sd
 
 
@@ -224,7 +237,8 @@ def _whole(measure: str, found: tuple[np.ndarray, ...], n_failed: Any) -> Rows:
 def measures_of(target: Target, done: Tally, analytes: np.ndarray, n_sim: int) -> Iterator[Rows]:
     """Yield the measures of one contrast."""
     c, null = done.counts, target.null
-    n_null, n_effect = int(null.sum()), int((~null).sum())
+    effect = target.effect
+    n_null, n_effect = int(null.sum()), int(effect.sum())
 
     def some(measure: str, which: np.ndarray, found: tuple[np.ndarray, ...], n_failed: np.ndarray) -> Rows:
         return Rows(measure, analytes[which], found[0][which], found[1][which], n_failed[which])
@@ -233,7 +247,7 @@ def measures_of(target: Target, done: Tally, analytes: np.ndarray, n_sim: int) -
         yield some("size", null, share(c["raw"], n_sim), c["missing"])
         yield _whole("size", mean(c["raw_null"] / n_null, c["raw_null2"] / n_null**2, n_sim), c["missing_null"])
     if n_effect:
-        yield some("power", ~null, share(c["hit"], n_sim), c["missing"])
+        yield some("power", effect, share(c["hit"], n_sim), c["missing"])
         yield _whole("power_average", mean(c["true"] / n_effect, c["true2"] / n_effect**2, n_sim), c["missing_effect"])
         yield _whole("power_any", share(c["any"], n_sim), c["missing_effect"])
         yield _whole("power_all", share(c["all"], n_sim), c["missing_effect"])
@@ -276,7 +290,7 @@ def _estimate_measures(target: Target, done: Tally) -> Iterator[tuple[str, np.nd
             yield "coverage", known, share(c["covered"], c["intervals"]), c["intervals"]
             if target.question.alternative == "two-sided":
                 yield "interval_width", everywhere, mean(s["width"], s["width2"], c["widths"]), c["widths"]
-        real = known & ~target.null
+        real = known & target.effect
         size, of_size, _ = mean(s["size"], s["size2"], c["significant"])
         yield "type_m", real, (size / np.abs(truth), of_size / np.abs(truth)), n
         yield "type_s", real, share(c["wrong_sign"], c["significant"]), n

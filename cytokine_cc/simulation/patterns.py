@@ -37,7 +37,7 @@ class Pattern:
     exactly, at_least, at_most : int
         Number of analytes; one of the three.
     direction : {"lower", "higher", "any"}
-        Sign of the estimate: cases relative to controls, later relative to baseline.
+        Cases relative to controls, later relative to baseline.
     adjusted : bool
         Whether p is the adjusted one; printed p-values mostly are not.
     analytes : tuple of str, optional
@@ -55,8 +55,8 @@ class Pattern:
 
     Notes
     -----
-    A row that could not be tested is no hit. Where the test has no estimate (a user's own function), only "any" direction can
-    be asked. The estimate of a rank test is the Hodges-Lehmann shift.
+    A row that could not be tested is no hit. The direction of a rank test is that of its rank sum: the Hodges-Lehmann shift can
+    be 0 while many values are tied. Where the test has no estimate (a user's own function), only "any" direction can be asked.
 
     Examples
     --------
@@ -142,13 +142,13 @@ class Pattern:
             p = contrast.p_adjusted if self.adjusted else contrast.statistics.p_value
             below = p < self.p_below
             if self.direction != "any":
-                estimate = contrast.statistics.estimate
-                if (np.isnan(estimate) & ~np.isnan(p)).any():
+                side = contrast.statistics.side
+                if (np.isnan(side) & ~np.isnan(p)).any():
                     raise OptionError(
-                        f"pattern {self.says!r}: the direction {self.direction!r} needs estimates, and this test of "
-                        f"{self.question} gives none. Use a test that estimates, or direction='any'."
+                        f"pattern {self.says!r}: the direction {self.direction!r} cannot be told from this test of "
+                        f"{self.question}, which gives no estimate. Use a test that does, or direction='any'."
                     )
-                below = below & (estimate < 0 if self.direction == "lower" else estimate > 0)
+                below = below & (side < 0 if self.direction == "lower" else side > 0)
             hit = hit | (below & counted)
         return hit
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arrays import StudyArrays
 from ..assembly import contrast_label
-from ..engine import Contrast, contrasts_of, run
+from ..engine import Contrast, run
 from ..errors import NonPositiveError, OptionError
 from ..plan import Plan, Question
 from .measures import CHUNK, KNOWN_ESTIMANDS, Tally, Target, tally, tally_family, tally_flags, truth_of
@@ -38,15 +38,16 @@ class Work:
     @classmethod
     def prepare(cls, plan: Plan, scenario: Any, patterns: tuple[Pattern, ...], seed: int, intervals: bool) -> Work:
         """Run one replicate, which finds what the design does not allow, and settle sizes and truths."""
-        directed = {pattern.question for pattern in patterns if pattern.direction != "any"}
-        needed = any(question.entry.estimand == "shift" for question in plan.questions if question.kind in directed)
-        work = cls(plan, scenario, patterns, seed, intervals or needed)
+        work = cls(plan, scenario, patterns, seed, intervals)
         arrays, answers = work.answers(range(1))
         work.shown(arrays, answers)
         values = arrays.value.size
         chunk = max(1, min(CHUNK, CHUNK_VALUES // values))
         step = chunk * max(1, BLOCK_VALUES // (chunk * values))
-        targets = tuple(tuple(_targets(scenario, question, arrays, intervals)) for question in plan.questions)
+        targets = tuple(
+            tuple(_targets(scenario, question, contrasts, arrays, intervals))
+            for question, contrasts in zip(plan.questions, answers, strict=True)
+        )
         return replace(work, targets=targets, chunk=chunk, step=step)
 
     def answers(self, replicates: range) -> tuple[StudyArrays, list[list[Contrast]]]:
@@ -85,13 +86,17 @@ class Work:
         return tallies + [tally_flags(*flags) for flags in self.shown(arrays, answers)]
 
 
-def _targets(scenario: Any, question: Question, arrays: StudyArrays, intervals: bool) -> Iterator[Target]:
+def _targets(
+    scenario: Any, question: Question, contrasts: list[Contrast], arrays: StudyArrays, intervals: bool
+) -> Iterator[Target]:
     estimand = question.entry.estimand
     estimates = estimand in KNOWN_ESTIMANDS and (intervals or estimand == "mean")
-    for visit, group in contrasts_of(question, arrays):
+    for contrast in contrasts:
+        visit, group = contrast.visit, contrast.group
         label, at = contrast_label(question, visit, group, scenario.visits[0], arrays.later)
-        null, truth = truth_of(scenario, question, visit, group)
-        yield Target(question, label, at, null, truth, estimates, estimand == "mean", intervals)
+        truth = truth_of(scenario, question, visit, group)
+        first = np.nan_to_num(contrast.statistics.estimate[0], posinf=0.0, neginf=0.0)
+        yield Target(question, label, at, *truth, first, estimates, estimand == "mean", intervals)
 
 
 def blocks_of(work: Work, n_sim: int, n_jobs: int, progress: bool | None) -> Iterator[list[Tally]]:

@@ -30,7 +30,7 @@ from .reading import Contents, is_said, read_contents
 from .streams import Streams
 
 FOLDER = Path(__file__).parent.parent / "data" / "scenarios"
-_PUBLISHED = ("citation", "doi", "seed", "replicate")
+_PUBLISHED = ("citation", "doi", "cases", "controls", "seed", "replicate")
 
 
 def load_scenario(name_or_path: Any) -> Scenario:
@@ -100,7 +100,7 @@ class Scenario:
     patterns : tuple of Pattern
         What the published study showed, as conditions on a study.
     published : dict
-        citation, doi; seed and replicate of the study to show; only what the file gives.
+        citation, doi, cases, controls; seed and replicate of the study to show; only what the file gives.
 
     Raises
     ------
@@ -191,6 +191,12 @@ class Scenario:
             return self._model.group.copy()
         change = self._model.change
         return (change[group][visit] if group else change["case"][visit] - change["control"][visit]).copy()
+
+    @property
+    def change_spread(self) -> np.ndarray:
+        """Natural-log SD of the change on treatment between persons, shape (analytes,)."""
+        spread = self._model.parts.get("change", {}).get("log_sd")
+        return np.zeros(len(self.analytes)) if spread is None else spread[:, 0].copy()
 
     @cached_property
     def effects(self) -> pd.DataFrame:
@@ -433,6 +439,6 @@ def _published(table: Any, file: str) -> dict[str, Any]:
     for key, value in table.items():
         if key not in _PUBLISHED:
             raise OptionError(f"{file}: [published] has unknown key {key!r}; allowed: {quoted(_PUBLISHED)}.")
-        if key in ("seed", "replicate"):
+        if key not in ("citation", "doi"):
             whole_number(f"{file}: [published] {key}", value, least=0)
     return dict(table)
