@@ -703,3 +703,15 @@ def test_an_sd_of_rounding_errors_is_zero():
     one = np.full(3, 0.1 + 0.2)
     _, error, sd = measures.mean(one.sum(), (one**2).sum(), 3)
     assert error == sd == 0
+
+
+def test_a_users_function_can_be_certified_on_a_scenario_whose_pattern_has_a_direction():
+    def test_of_means(x, y):
+        return TESTS["welch"].function(x, y, alternative="two-sided", conf_level=None)._replace(side=None)
+
+    scenario = cc.load_scenario("henry2010")
+    plan = cc.Plan(baseline=cc.Baseline(test=test_of_means, below_limit="half"), change_within=None, change_between=None)
+    rows_ = cc.certify(plan, scenario, n_sim=64, seed=1).select(measure="pattern").table
+    assert rows_["estimate"].isna().all()
+    one = cc.Pattern(says="any", question="baseline", at_least=1, p_below=0.05)
+    assert cc.certify(plan, scenario, n_sim=64, seed=1, patterns=one).select(measure="pattern").table["estimate"].item() > 0.5

@@ -194,3 +194,55 @@ def test_sources_of_what_is_taken_out_go_with_it():
     varied = cc.load_scenario("heavy_censoring").vary(limits)
     assert "analytes.below" not in varied.content["from"]
     assert "analytes.mean" in varied.content["from"]
+
+
+def test_what_is_varied_is_assumed():
+    henry = cc.load_scenario("henry2010")
+    for changes in (
+        {"analytes.IL-6.icc": 0.1},
+        {"analytes.icc.IL-6": 0.1},
+        {"analytes.IL-6": {**henry.content["analytes"]["IL-6"], "icc": 0.1}},
+    ):
+        table = henry.vary(changes).parameters().set_index(["table", "key", "name"])
+        assert table.loc[("analytes", "icc", "IL-6")].tolist() == [0.1, "assumed", "varied"]
+        assert table.loc[("analytes", "icc", "TNF-a"), "origin"] == "sourced"
+        assert table.loc[("analytes", "mean", "IL-6"), "origin"] == "sourced"
+    assert henry.vary({"plan.alpha": 0.05}).content["from"]["plan"] == "assumed: varied"
+    assert henry.vary({}).content["from"] == henry.content["from"]
+
+
+def test_a_varied_scenario_shows_no_study_that_was_picked():
+    henry = cc.load_scenario("henry2010")
+    assert {"seed", "replicate"} <= set(henry.published)
+    assert not {"seed", "replicate"} & set(henry.vary({"study.cases": 31}).published)
+    assert henry.vary({"published.replicate": 5}).published["replicate"] == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("study.cases", "changes must be a mapping"),
+        ({3: None}, "changes must be a mapping"),
+        ({"analytes.M1.mean": 50}, "'analytes.M1.mean' names no analyte; .* To add one, give its whole row"),
+        ({"plates.n": None}, "'plates.n' cannot be taken out: it is not there."),
+        ({"study.room": None}, "'study.room' cannot be taken out: it is not there."),
+        ({"title.x": 1}, "'title.x' leads through 'title', which is no table."),
+    ],
+)
+def test_changes_that_lead_nowhere(changes, message):
+    with pytest.raises(cc.OptionError, match=message):
+        cc.load_scenario("null").vary(changes)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ({"exactly": 60}, r"\[\[pattern\]\] 1: pattern 'x': `exactly` is 60, but there are 36 analytes: no study can show that."),
+        ({"exactly": 1, "analytes": ["M99"]}, r"\[\[pattern\]\] 1: pattern 'x': no analyte 'M99'"),
+        ({"exactly": 1, "question": "change_between", "visits": ["month7"]}, "no later visit 'month7'; .* Did you mean 'month6'"),
+    ],
+)
+def test_patterns_that_no_study_can_show(pattern, message):
+    row = {"says": "x", "question": "baseline", "p_below": 0.05, **pattern}
+    with pytest.raises(cc.OptionError, match=message):
+        cc.load_scenario("null").vary({"pattern": [row]})

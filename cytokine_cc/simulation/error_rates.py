@@ -188,8 +188,8 @@ def certify(
         False leaves out coverage and interval width, and with rank tests all that needs their estimate (Hodges-Lehmann), which
         costs most of the time.
     patterns : sequence of Pattern, optional
-        None: those of the scenario; () for none. One of the scenario about a question that the plan does not ask has a row
-        without an estimate.
+        None: those of the scenario; () for none. One of the scenario that the plan cannot tell (a question not asked, the
+        direction of a user's own test) has a row without an estimate.
     progress : bool, optional
         A progress bar on standard error. None: if that is a terminal, once the work has taken two seconds.
 
@@ -308,8 +308,11 @@ def _check_arguments(plan: Any, scenario: Any, n_jobs: Any) -> None:
 
 
 def _patterns_of(plan: Plan, scenario: Any, patterns: Any) -> tuple[tuple[Pattern, ...], tuple[Pattern, ...]]:
-    """Return the patterns to look for, and those of the scenario about questions that the plan does not ask."""
-    found = tuple(scenario.patterns if patterns is None else patterns)
+    """Return the patterns to look for, and those of the scenario that the plan cannot tell.
+
+    These are about questions that it does not ask, or about a direction that a user's own test does not give.
+    """
+    found = tuple(scenario.patterns if patterns is None else (patterns,) if isinstance(patterns, Pattern) else patterns)
     asked = [question.kind for question in plan.questions]
     for pattern in found:
         if not isinstance(pattern, Pattern):
@@ -323,7 +326,7 @@ def _patterns_of(plan: Plan, scenario: Any, patterns: Any) -> tuple[tuple[Patter
     for key in keys:
         if keys.count(key) > 1:
             raise OptionError(f"two patterns about {key[0]} say {key[1]!r}; give each its own words.")
-    return (
-        tuple(pattern for pattern in found if pattern.question in asked),
-        tuple(pattern for pattern in found if pattern.question not in asked),
-    )
+    silent = {question.kind for question in plan.questions if callable(question.test)} if patterns is None else set()
+    tellable = [p.question in asked and (p.question not in silent or p.direction == "any") for p in found]
+    looked_for = tuple(pattern for pattern, can in zip(found, tellable, strict=True) if can)
+    return looked_for, tuple(pattern for pattern in found if pattern not in looked_for)

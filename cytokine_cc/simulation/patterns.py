@@ -115,6 +115,30 @@ class Pattern:
         """The count and which kind it is."""
         return next((name, value) for name in COUNTS if (value := getattr(self, name)) is not None)
 
+    def check_against(self, analytes: Sequence[str], later: Sequence[str]) -> None:
+        """Refuse a pattern that no study of these analytes and later visits can show.
+
+        Parameters
+        ----------
+        analytes, later : sequence of str
+
+        Raises
+        ------
+        OptionError
+            An analyte or a visit that is not there, or a count above the number of analytes.
+        """
+        self._counted(analytes)
+        for label in self.visits or ():
+            if label not in later:
+                raise OptionError(
+                    f"pattern {self.says!r}: no later visit {label!r}; there are {quoted(later)}.{did_you_mean(label, later)}"
+                )
+        name, count = self.number
+        if name != "at_most" and count > len(analytes):
+            raise OptionError(
+                f"pattern {self.says!r}: `{name}` is {count}, but there are {len(analytes)} analytes: no study can show that."
+            )
+
     def hits(self, contrasts: Sequence[Contrast], analytes: Sequence[str], later: Sequence[str] = ()) -> np.ndarray:
         """Say which analytes are hits.
 

@@ -26,8 +26,9 @@ from .model import Model, model_of
 from .observation import draw_limits, draw_plates, lose, observe
 from .origins import parameters_of
 from .patterns import Pattern
-from .reading import Contents, is_said, read_contents
+from .reading import Contents, read_contents
 from .streams import Streams
+from .varying import varied
 
 FOLDER = Path(__file__).parent.parent / "data" / "scenarios"
 _PUBLISHED = ("citation", "doi", "cases", "controls", "seed", "replicate")
@@ -139,7 +140,7 @@ class Scenario:
             "title": _line(content, "title", file),
             "about": _line(content, "about", file),
             "plan": Plan.from_table(content.get("plan", {}), file, asked),
-            "patterns": tuple(Pattern.from_table(row, f"{file}: [[pattern]] {i + 1}") for i, row in enumerate(patterns)),
+            "patterns": tuple(_pattern(row, f"{file}: [[pattern]] {i + 1}", found) for i, row in enumerate(patterns)),
             "published": _published(content.get("published", {}), file),
             "_contents": found,
         }
@@ -291,6 +292,12 @@ class Scenario:
         Returns
         -------
         Scenario
+            Without the seed of a published study to show, which was chosen for the original.
+
+        Raises
+        ------
+        OptionError
+            A path that leads nowhere, or a scenario that is not possible.
 
         Examples
         --------
@@ -298,23 +305,7 @@ class Scenario:
         >>> cc.load_scenario("null").vary({"study.cases": 60, "subject.icc": 0.5}).n_case
         60
         """
-        content = copy.deepcopy(dict(self.content))
-        for path, value in changes.items():
-            *tables, key = path.split(".")
-            own = content
-            for table in tables:
-                own = own.setdefault(table, {})
-                if not isinstance(own, dict):
-                    raise OptionError(f"{path!r} leads through {table!r}, which is no table.")
-            if value is None:
-                own.pop(key, None)
-            else:
-                own[key] = copy.deepcopy(value)
-            changed = [said for said in content.get("from", {}) if said == path or said.startswith(f"{path}.")]
-            for said in changed:
-                del content["from"][said]
-        if "from" in content:
-            content["from"] = {said: text for said, text in content["from"].items() if is_said(said, content)}
+        content = varied(self.content, changes)
         own_words = {
             "title": f"{self.title} (varied)" if self.title else "",
             "about": f"{self.name}, varied in {', '.join(changes)}; what follows describes the original.\n\n{self.about}",
@@ -424,6 +415,15 @@ class Scenario:
     def variances(self) -> pd.DataFrame:
         """Variance of the log level of controls at baseline, by what it stems from; index analyte."""
         return pd.DataFrame(dict(self._model.variances), index=pd.Index(self.analytes, name="analyte"))
+
+
+def _pattern(row: Any, where: str, found: Contents) -> Pattern:
+    pattern = Pattern.from_table(row, where)
+    try:
+        pattern.check_against(found.analytes, found.tables["study"]["visits"][1:])
+    except OptionError as error:
+        raise OptionError(f"{where}: {error}") from None
+    return pattern
 
 
 def _line(content: Mapping[str, Any], key: str, file: str) -> str:
