@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from .readers.files import open_table
 from .readers.samples import typed
 from .study import Study
 from .toml_files import read_toml
+from .wording import SIMULATED
 
 _TABLES = ("data", "subjects", "design", "plan")
 _SUBJECT_KEYS = ("file", "on", "sep", "decimal", "sheet")
@@ -53,6 +54,11 @@ def load_study(name_or_path: Any) -> Study:
         No such study or file, broken TOML, an unknown key.
     PanelError, StudyError
         As `read_panel` and `Study`.
+
+    Notes
+    -----
+    ``[data]`` holds ``file``, the keywords of `read_panel` and, of data that nobody measured, ``simulated``: what they were drawn
+    from. `panel.source` carries it on, so that a summary or a methods paragraph never reads as fact about patients.
 
     Examples
     --------
@@ -125,11 +131,13 @@ def _relative(path: Path, folder: Path) -> str:
 
 def _read_data(name: str, folder: Path, table: Mapping[str, Any], files: list[Path]) -> Panel:
     options = dict(table)
-    known_keys(f"{name}: [data]", options, ["file", *(key for key in signature(read_panel).parameters if key != "source")])
+    keys = ["file", *(key for key in signature(read_panel).parameters if key != "source"), "simulated"]
+    known_keys(f"{name}: [data]", options, keys)
     for key in ("file", "layout"):
         if key not in options:
             raise OptionError(f"{name}: [data] needs the key {key!r}.")
     file = folder / _text(options.pop("file"), f"{name}: [data] file")
+    simulated = _drawn_from(options.pop("simulated", None), name)
     files.append(file)
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -139,7 +147,7 @@ def _read_data(name: str, folder: Path, table: Mapping[str, Any], files: list[Pa
         raise OptionError(f"{name}: [data]: {error}") from None
     for warning in caught:
         warnings.warn(str(warning.message), warning.category, stacklevel=4)
-    return panel
+    return replace(panel, source=f"{panel.source}{SIMULATED}{simulated}") if simulated else panel
 
 
 def _join_subjects(name: str, folder: Path, table: Mapping[str, Any], panel: Panel, files: list[Path]) -> Panel:
@@ -171,6 +179,15 @@ def _design(name: str, table: Mapping[str, Any]) -> Design:
         return Design(**table)
     except OptionError as error:
         raise OptionError(f"{name}: [design]: {error}") from None
+
+
+def _drawn_from(value: Any, name: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not value.strip():
+        example = '"scenario null, seed 1, replicate 0"'
+        raise OptionError(f"{name}: [data] simulated must say what the data were drawn from, such as {example}; got {value!r}.")
+    return " ".join(value.split())
 
 
 def _text(value: Any, where: str) -> str:

@@ -41,6 +41,7 @@ STUDY_TOML = f"""\
 [data]
 file = "panel.csv"          # one row a sample and analyte, as a laboratory sends it
 layout = "long"
+simulated = "quickstart, seed {SEED}"   # nobody measured this; all that is written about it says so
 subject = "Patient"
 visit = "Visit"
 plate = "Plate"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ RULE_WORDS = {
 }
 SCALE_WORDS = {"raw": "the values as measured", "log2": "log2 values", "ln": "natural logarithms", "log10": "log10 values"}
 NAMES = {BASELINE: "baseline comparisons", WITHIN: "changes within groups", BETWEEN: "changes between groups"}
+# Between the file and what its data were drawn from, in the source of a panel.
+SIMULATED = "; simulated: "
 _ESTIMATES = {
     ("mean", True): "ratios of geometric means",
     ("mean", False): "differences of means",
@@ -61,7 +64,12 @@ def analysis_text(analysis: Analysis) -> str:
     visits = {kind: _and(dict.fromkeys(answer.table["visit"])) for kind, answer in results.items()}
     above = _beyond(study)[1].any()
     told = {"sets": study.design.matching == "sets"}
-    parts = [_study_text(study), _limits_text(study), *_questions_text(plan.questions, "were", visits, **told)]
+    parts = [
+        simulated_text(study),
+        _study_text(study),
+        _limits_text(study),
+        *_questions_text(plan.questions, "were", visits, **told),
+    ]
     parts.append(_above_text(plan) if above else "")
     parts += [text for kind, answer in results.items() for text in (_methods_text(kind, answer), _untested_text(kind, answer))]
     parts.append(_borrowed_text(analysis))
@@ -69,6 +77,19 @@ def analysis_text(analysis: Analysis) -> str:
     names = {"cytokine_cc": "cytokine_cc", "python": "Python", "numpy": "NumPy", "scipy": "SciPy"}
     software = ", ".join(f"{names[name]} {version}" for name, version in versions() if name in names)
     return " ".join(part for part in [*parts, f"Software: {software}."] if part)
+
+
+def simulated_from(study: Study) -> str:
+    """Return what the data were drawn from, as the source of the panel says, of a study file or of a draw; "" if measured."""
+    source = study.panel.source
+    drawn = re.fullmatch(r"scenario .+, seed \d+, replicate \d+", source, re.DOTALL)
+    return source if drawn else source.partition(SIMULATED)[2]
+
+
+def simulated_text(study: Study) -> str:
+    """Say that data are simulated, if they are."""
+    origin = simulated_from(study)
+    return f"The data are simulated ({origin}): no person stands behind them." if origin else ""
 
 
 def _level_text(plan: Plan, be: str) -> str:

@@ -70,6 +70,37 @@ def test_manifest_lets_a_run_be_repeated(study, tmp_path):
     assert manifest["design"]["case"] == "AIMSS"
 
 
+def test_an_analysis_of_simulated_data_says_so_everywhere(study, tmp_path):
+    said = "The data are simulated (quickstart, seed 20260301): no person stands behind them."
+    result = run("analyze", study, "--out", tmp_path / "out")
+    assert result.stdout.splitlines()[0] == said
+    assert (tmp_path / "out" / "methods.txt").read_text(encoding="utf-8").startswith(f"{said} The study comprised ")
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["simulated"] == "quickstart, seed 20260301"
+    assert cc.load_study(study).panel.source.endswith("); simulated: quickstart, seed 20260301")
+
+
+def test_an_analysis_of_measured_data_does_not(study, tmp_path):
+    text = study.read_text(encoding="utf-8")
+    table = study.parent / "scenario null, seed 1, replicate 0"  # a name is not what makes data simulated
+    (study.parent / "panel.csv").rename(table)
+    lines = [line for line in text.splitlines() if not line.startswith("simulated")]
+    study.write_text("\n".join(lines).replace('"panel.csv"', f'"{table.name}"'), encoding="utf-8")
+    result = run("analyze", study, "--out", tmp_path / "out")
+    assert result.stdout.startswith("30 cases")
+    assert (tmp_path / "out" / "methods.txt").read_text(encoding="utf-8").startswith("The study comprised ")
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["simulated"] is None
+
+
+@pytest.mark.parametrize("value", ["true", '""', '" "', "1"])
+def test_what_data_were_drawn_from_is_a_text(study, value):
+    text = study.read_text(encoding="utf-8")
+    study.write_text(text.replace('simulated = "quickstart, seed 20260301"', f"simulated = {value}"), encoding="utf-8")
+    result = run("analyze", study)
+    assert result.exit_code == 2
+    assert "study.toml: [data] simulated must say what the data were drawn from, such as" in result.stderr
+
+
 def test_analyze_twice_gives_the_same_tables_and_keeps_other_files(study, tmp_path):
     out = tmp_path / "out"
     run("analyze", study, "--out", out)
@@ -141,7 +172,8 @@ def test_a_table_given_for_the_study_file_gets_a_hint(study):
 def test_a_study_file_in_another_encoding(study):
     study.write_bytes("# Ménopause\n".encode("latin-1"))
     result = run("analyze", study)
-    assert (result.exit_code, result.stderr) == (2, "cytokine-cc: study.toml: this is not a UTF-8 text file.\n")
+    message = "cytokine-cc: study.toml: this is not a UTF-8 text file: line 1 (byte 4) does not fit. Save it as UTF-8.\n"
+    assert (result.exit_code, result.stderr) == (2, message)
 
 
 def test_a_study_file_with_a_byte_order_mark(study):

@@ -349,7 +349,7 @@ def test_a_workbook_that_is_none(tmp_path):
             ("layout =", "layuot ="),
             "study.toml: [data] has unknown key 'layuot'. Did you mean 'layout'? Allowed: 'file', 'layout', 'subject', 'visit', "
             "'analyte', 'value', 'analytes', 'sample_columns', 'plate', 'replicate', 'unit', 'category', 'lower_limit', "
-            "'upper_limit', 'codes', 'logged', 'sep', 'decimal', 'sheet'.",
+            "'upper_limit', 'codes', 'logged', 'sep', 'decimal', 'sheet', 'simulated'.",
         ),
         (('layout = "long"\n', ""), "study.toml: [data] needs the key 'layout'."),
         (
@@ -610,14 +610,29 @@ METHODS = "'none', 'bonferroni', 'holm', 'hochberg', 'hommel', 'BH', 'BY'"
         ),
         (
             plan("alpha = "),
-            "study.toml: this is no valid TOML: Invalid value (at line 16, column 9). Texts need quotes; lists look like "
-            "['a', 'b'], "
-            "tables like {'0' = 'below'}; a key stands once.",
+            "study.toml: this is no valid TOML: Invalid value (at line 16, column 9): `alpha =`. Texts need quotes; lists "
+            "look like ['a', 'b'], tables like {'0' = 'below'}; a key stands once.",
         ),
         (
             "codes = {'0': 'below'}\n",
-            "study.toml: this is no valid TOML: Expected '=' after a key in a key/value pair (at line 14, column 13). Texts need "
-            "quotes; lists look like ['a', 'b'], tables like {'0' = 'below'}; a key stands once.",
+            "study.toml: this is no valid TOML: Expected '=' after a key in a key/value pair (at line 14, column 13): "
+            "`codes = {'0': 'below'}`. Texts need quotes; lists look like ['a', 'b'], tables like {'0' = 'below'}; a key stands "
+            "once.",
+        ),
+        (
+            plan("alpha = 0,05"),
+            "study.toml: this is no valid TOML: Expected newline or end of document after a statement (at line 16, column 10): "
+            "`alpha = 0,05`. Numbers take a point, not a comma: 0.5.",
+        ),
+        (
+            plan("alpha = .05"),
+            "study.toml: this is no valid TOML: Invalid value (at line 16, column 9): `alpha = .05`. Numbers have a digit before "
+            "and after the point: 0.5, 2.0.",
+        ),
+        (
+            plan("alpha = 5%"),
+            "study.toml: this is no valid TOML: Expected newline or end of document after a statement (at line 16, column 10): "
+            "`alpha = 5%`. A share is a number: 0.2 for 20%.",
         ),
         pytest.param(
             plan("covariates = 5"),

@@ -21,6 +21,7 @@ from cytokine_cc.cli import main
 from cytokine_cc.config import bundled_folder, read_study_file
 from cytokine_cc.engine import run as run_plan
 from cytokine_cc.panel import State
+from cytokine_cc.report.summary import summary_text
 from cytokine_cc.simulation import writing
 from cytokine_cc.simulation.scenario import Scenario, load_scenario, scenario_names
 from cytokine_cc.simulation.writing import published_draw, study_files
@@ -288,6 +289,9 @@ def test_the_study_file_says_where_it_comes_from(case):
     assert ("The draw was picked" in heading) == (shown and replicate > 0)
     assert ("The draw is the first of its seed, and shows what was published" in heading) == (shown and replicate == 0)
     assert "Assumed in the scenario" in heading
+    assert "which analytes" in heading.partition("Assumed in the scenario")[2]
+    drawn_from = tomllib.loads(files["study.toml"])["data"]["simulated"]
+    assert drawn_from == f"scenario {scenario.name}, seed {seed}, replicate {replicate}"
     assert max(map(len, files["study.toml"].splitlines())) <= 130
     assert heading.startswith(scenario.title)
 
@@ -314,6 +318,30 @@ def test_assumptions_are_listed_by_table_and_key():
     assert "analytes.mean" not in text.replace("analytes.mean (in part)", "")
     assert "[plates]" in text
     assert "cohort.covariates.mean (in part)" in text
+
+
+def test_what_is_no_number_is_listed_where_its_source_says_assumed():
+    words = ["which analytes", "the plan", "how the published sentences are counted"]
+    shown = [{"says": "nothing", "question": "baseline", "exactly": 0, "p_below": 1e-9}]
+
+    def listed(**sources):
+        content = {**load_scenario("null").content, "plan": {"baseline": {}}, "pattern": shown, "from": sources}
+        return [what for what in words if what in writing._assumed(Scenario("null", content))]
+
+    assert listed() == words  # what no line speaks of is assumed
+    assert listed(analytes="sourced: a paper", plan="computed: from it", pattern="sourced: a paper") == []
+    assert f"{words[2]} (in part)" in writing._assumed(load_scenario("henry2010"))
+    assert words[2] not in writing._assumed(load_scenario("null"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_plan_stands_under_what_is_said_of_it(name):
+    scenario = load_scenario(name)
+    before, plan, _ = drawn(scenario)[1]["study.toml"].partition("[plan]\n")
+    assert bool(plan) == ("plan" in scenario.content)
+    comment = before.rpartition("\n\n")[2]
+    if plan:
+        assert " ".join(line.removeprefix("# ") for line in comment.splitlines()) == scenario.content["from"]["plan"]
 
 
 def test_toml_holds_what_json_writes(case):
@@ -420,11 +448,34 @@ def test_datapackage_says_what_the_scenario_knows(case):
     assert scenario.title in package["title"]
     assert "No person" in package["description"]
     sources = [item["title"] for item in package["sources"]]
-    assert scenario.published.get("citation", sources[0]) in sources
-    assert not any(text.endswith("(assumed)") for text in sources)
+    seed, replicate = published_draw(scenario)
+    assert sources[0] == f"cytokine_cc, scenario {scenario.name}, seed {seed}, replicate {replicate}"
+    assert all(text.endswith(("(sourced)", "(computed)")) for text in sources[1:])
+    # The published study gave no value: it is no source, and the description says what it is.
+    assert scenario.published.get("citation", "none") not in sources
+    assert not any("path" in item for item in package["sources"])
+    if "citation" in scenario.published:
+        assert f"Modelled on: {scenario.published['citation']}" in package["description"]
+    assert ("Modelled on" in package["description"]) == ("citation" in scenario.published)
     units = {field["name"]: field.get("unit") for field in package["resources"][1]["schema"]["fields"]}
     for name, row in scenario.content.get("cohort", {}).get("covariates", {}).items():
         assert units[name] == row.get("unit")
+
+
+# --- what is said of an analysis of it
+
+
+SAID = "The data are simulated ({}): no person stands behind them."
+
+
+def test_an_analysis_says_that_nobody_was_measured(case):
+    scenario, study, _, read = case
+    seed, replicate = published_draw(scenario)
+    said = SAID.format(f"scenario {scenario.name}, seed {seed}, replicate {replicate}")
+    for own in (study, read.study):
+        analysis = cc.analyze(own, scenario.plan)
+        assert analysis.describe().startswith(f"{said} The study comprised ")
+        assert " ".join(summary_text(analysis).split()).startswith(f"{said} {own.n_case} cases ")
 
 
 # --- the command

@@ -13,6 +13,7 @@ from ..limits import beyond_limits
 from ..panel import State
 from ..results import Results
 from ..study import Study
+from ..wording import simulated_text
 
 WIDTH = 100
 _MOST = 12
@@ -42,6 +43,7 @@ def summary_text(analysis: Analysis) -> str:
 
 def _study_lines(study: Study) -> Iterator[str]:
     design = study.design
+    yield from _wrapped(simulated_text(study))
     groups = f"{study.n_case} cases ({design.group} = {design.case}), {study.n_control} controls ({design.control})"
     yield f"{groups}; matching: {design.matching}"
     visits = f"; later: {', '.join(study.visits)}" if study.visits else ""

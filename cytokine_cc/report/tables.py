@@ -16,6 +16,7 @@ from ..analysis import Analysis
 from ..kernels.common import QUESTIONS
 from ..text_files import write_files
 from ..versions import versions
+from ..wording import simulated_from
 
 
 def write_tables(
@@ -74,6 +75,7 @@ def _manifest(
         "inputs": [{"file": name, "sha256": digest} for name, digest in inputs],
         "settings": dict(settings or {}),
         "source": analysis.study.panel.source,
+        "simulated": simulated_from(analysis.study) or None,
         "design": asdict(analysis.study.design),
         "plan": plan,
         "seed": {kind: results.meta["seed"] for kind, results in analysis.results.items()},

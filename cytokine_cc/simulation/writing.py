@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from ..config import bundled_folder
-from ..engine import run
 from ..errors import OptionError, quoted
 from ..panel import State
 from ..quickstart import write_quickstart
 from ..study import Study
 from ..text_files import write_files
+from .choice import choice_text
 from .datapackage import Column, Table, package_text
 from .scenario import Scenario, load_scenario, scenario_names
 
@@ -72,13 +72,14 @@ def study_files(study: Study, scenario: Scenario, seed: int, replicate: int = 0)
     drawn = (
         f"Drawn from the scenario {scenario.name!r} with seed {seed}, replicate {replicate}. No person and no laboratory stands "
     )
-    heading = [f"{drawn}behind it: no value was measured.", *_picked(study, scenario, seed, replicate), _assumed(scenario)]
-    paragraphs = [" ".join(part.split()) for part in scenario.about.split("\n\n") if part.strip()]
-    source: dict[str, str] = {"title": f"Scenario {scenario.name} of cytokine_cc, seed {seed}, replicate {replicate}"}
+    heading = [f"{drawn}behind it: no value was measured.", *_named(scenario, seed, replicate), _assumed(scenario)]
+    paragraphs = [*_modelled_on(scenario), *(" ".join(part.split()) for part in scenario.about.split("\n\n") if part.strip())]
+    origin = f"scenario {scenario.name}, seed {seed}, replicate {replicate}"
+    source = {"title": f"cytokine_cc, {origin}"}
     return {
         "panel.csv": panel.text,
         "clinical.csv": clinical.text,
-        "study.toml": _study_toml(study, scenario, heading, panel, clinical),
+        "study.toml": _study_toml(study, scenario, origin, heading, panel, clinical),
         "datapackage.json": package_text(
             scenario.name,
             f"Simulated study ({scenario.title or scenario.name})",
@@ -264,7 +265,7 @@ def _number(x: float, digits: int) -> str:
 # --- the study file
 
 
-def _study_toml(study: Study, scenario: Scenario, heading: Sequence[str], panel: Table, clinical: Table) -> str:
+def _study_toml(study: Study, scenario: Scenario, origin: str, heading: Sequence[str], panel: Table, clinical: Table) -> str:
     design = study.design
     columns = [column.name for column in panel.columns]
     roles = {
@@ -277,7 +278,12 @@ def _study_toml(study: Study, scenario: Scenario, heading: Sequence[str], panel:
     }
     roles |= {"lower_limit": "LLOQ", "upper_limit": "ULOQ"}
     categories = {name: text for name, text in study.panel.analytes["category"].items() if text}
-    data = {"file": "panel.csv", "layout": "long", **{role: name for role, name in roles.items() if name in columns}}
+    data = {
+        "file": "panel.csv",
+        "layout": "long",
+        "simulated": origin,
+        **{role: name for role, name in roles.items() if name in columns},
+    }
     on = clinical.key[0] if len(clinical.key) == 1 else list(clinical.key)
     tables = {
         "data": {**data, **({"category": categories} if categories else {})},
@@ -295,7 +301,8 @@ def _study_toml(study: Study, scenario: Scenario, heading: Sequence[str], panel:
     }
     lines = [scenario.title or scenario.name, "", *heading]
     parts = ["\n".join(_comment(line) for line in lines)]
-    parts += ["\n".join(_toml_table(name, table)) for name, table in tables.items() if table]
+    said = {"plan": [_comment(_said(scenario, "plan"))]}
+    parts += ["\n".join([*said.get(name, []), *_toml_table(name, table)]) for name, table in tables.items() if table]
     return "\n\n".join(parts) + "\n"
 
 
@@ -324,24 +331,16 @@ def _key(key: str) -> str:
     return key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else json.dumps(key, ensure_ascii=False)
 
 
-def _picked(study: Study, scenario: Scenario, seed: int, replicate: int) -> list[str]:
-    """Say so where the draw is the one that the scenario file names, and whether it shows what was published."""
-    published, patterns = scenario.published, scenario.patterns
-    if "seed" not in published or (seed, replicate) != published_draw(scenario):
+def _named(scenario: Scenario, seed: int, replicate: int) -> list[str]:
+    """Say how the draw came to be shown, where it is the one that the scenario file names."""
+    published = scenario.published
+    if not {"seed", "replicate"} & set(published) or (seed, replicate) != published_draw(scenario):
         return []
-    cited = f" ({published['citation']})" if "citation" in published else ""
-    questions = scenario.plan.questions
-    found = dict(zip((question.kind for question in questions), run(questions, study.arrays), strict=True))
-    if patterns and all(pattern.shown_by(found[pattern.question], study.analytes, study.visits) for pattern in patterns):
-        if not replicate:
-            return [f"The draw is the first of its seed, and shows what was published{cited}. Others may not."]
-        return [f"The draw was picked: its scenario names it because it shows what was published{cited}. Others may not."]
-    but = "; it does not show all that was published" if patterns else ""
-    return [f"The scenario names this draw as the study to show{cited}{but}."]
+    return [choice_text(scenario, seed, replicate, f" ({published['citation']})" if "citation" in published else "")]
 
 
 def _assumed(scenario: Scenario) -> str:
-    """List what is assumed: tables of which all is, keys, and keys of which some is."""
+    """List what is assumed: tables of which all is, keys, keys of which some is, and what is no number."""
     rows = scenario.parameters()
     rows = rows.assign(assumed=rows["origin"] == "assumed")
     listed = []
@@ -352,23 +351,35 @@ def _assumed(scenario: Scenario) -> str:
         for key, some in own.groupby(rows["key"], sort=False):
             if some.any():
                 listed.append(f"{table}.{key}{'' if some.all() else ' (in part)'}")
+    words = {"analytes": "which analytes", "plan": "the plan", "pattern": "how the published sentences are counted"}
+    for part, what in words.items():
+        said = _said(scenario, part)
+        if "assumed" in said and (part != "pattern" or scenario.patterns):
+            listed.append(what if said.startswith("assumed") else f"{what} (in part)")
     if not listed:
         return "Nothing in the scenario is assumed; its file names the source of each number."
     return f"Assumed in the scenario, neither read in a source nor computed from one: {', '.join(listed)}."
 
 
+def _said(scenario: Scenario, part: str) -> str:
+    """Return what [from] says of a part that is no number; what it does not speak of is assumed."""
+    return str(scenario.content.get("from", {}).get(part, "assumed"))
+
+
+def _modelled_on(scenario: Scenario) -> list[str]:
+    """Name the published study, from which no value comes."""
+    published = scenario.published
+    if "citation" not in published:
+        return []
+    doi = f" (https://doi.org/{published['doi']})" if "doi" in published else ""
+    return [f"Modelled on: {published['citation']}{doi}. None of that study's data are in here."]
+
+
 def _sources(scenario: Scenario) -> list[dict[str, str]]:
-    """Where the scenario's numbers come from that are not assumed, and what was published."""
-    published, rows = scenario.published, scenario.parameters()
-    found: list[dict[str, str]] = []
-    if "citation" in published:
-        found.append({"title": published["citation"]})
-        if "doi" in published:
-            found[0]["path"] = f"https://doi.org/{published['doi']}"
+    """Where the scenario's numbers come from that are not assumed."""
+    rows = scenario.parameters()
     kept = rows[(rows["origin"] != "assumed") & (rows["source"] != "")]
-    return found + [
-        {"title": f"{row.source} ({row.origin})"} for row in kept[["source", "origin"]].drop_duplicates().itertuples()
-    ]
+    return [{"title": f"{row.source} ({row.origin})"} for row in kept[["source", "origin"]].drop_duplicates().itertuples()]
 
 
 if __name__ == "__main__":
