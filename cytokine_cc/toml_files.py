@@ -1,12 +1,22 @@
-"""Read TOML files, with errors that name the file and the line."""
+"""Read TOML files, with errors that name the file and show the line."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from .errors import OptionError, did_you_mean, quoted
+
+_LONG = 70  # letters of a line that a message shows
+_HINT = "Texts need quotes; lists look like ['a', 'b'], tables like {'0' = 'below'}; a key stands once."
+# What the line at fault looks like, and what may be wrong with it.
+_NUMBERS = {
+    r"=\s*[-+]?\d*,\d": "Numbers take a point, not a comma: 0.5.",
+    r"=\s*[-+]?(\.\d|\d+\.(?!\d))": "Numbers have a digit before and after the point: 0.5, 2.0.",
+    r"=\s*[-+]?\d[\d.]*\s*%": "A share is a number: 0.2 for 20%.",
+}
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:
@@ -25,10 +35,19 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        hint = "Texts need quotes; lists look like ['a', 'b'], tables like {'0' = 'below'}; a key stands once."
+        line = _line_of(text, str(error))
+        hint = next((words for look, words in _NUMBERS.items() if re.search(look, line)), _HINT)
         if not name.endswith(".toml") and "." in name:
             hint = "Name the study file, such as study.toml."
-        raise OptionError(f"{name}: this is no valid TOML: {error}. {hint}") from None
+        shown = line if len(line) <= _LONG else f"{line[: _LONG - 3]}..."
+        raise OptionError(f"{name}: this is no valid TOML: {error}{f': `{shown}`' if shown else ''}. {hint}") from None
+
+
+def _line_of(text: str, problem: str) -> str:
+    """Return the line that a message of tomllib speaks of, or nothing."""
+    found = re.search(r"\(at line (\d+), column \d+\)", problem)
+    lines = text.split("\n")
+    return lines[int(found[1]) - 1].strip() if found and int(found[1]) <= len(lines) else ""
 
 
 def read_toml(path: Any) -> tuple[str, dict[str, Any]]:
@@ -52,7 +71,10 @@ def read_toml(path: Any) -> tuple[str, dict[str, Any]]:
         raise OptionError(f"{path}: {problem}.{known}{did_you_mean(path.name, here)}")
     try:
         return path.name, parse_toml(path.read_bytes().decode("utf-8-sig"), path.name)
-    except UnicodeDecodeError:
-        raise OptionError(f"{path.name}: this is not a UTF-8 text file.") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise OptionError(
+            f"{path.name}: this is not a UTF-8 text file: line {line} (byte {error.start + 1}) does not fit. Save it as UTF-8."
+        ) from None
     except OSError as error:
         raise OptionError(f"{path}: the file cannot be read ({error.strerror or error}).") from None
