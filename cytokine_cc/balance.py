@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import OptionError, did_you_mean, quoted, texts
-from .matching import covariate_values
+from .matching import covariate_values, many_levels
 from .study import Study
 
 BALANCE_COLUMNS = {
@@ -21,7 +21,6 @@ BALANCE_COLUMNS = {
     "matched_on": np.bool_,
 }
 TOO_MANY = "{} different texts: not compared"
-_FEW = 10  # so many levels of a text are always spelled out
 
 
 def balance_table(study: Study, columns: Iterable[str] | None = None) -> pd.DataFrame:
@@ -135,7 +134,7 @@ def _parts(values: np.ndarray, *, spell_out: bool) -> list[tuple[str, np.ndarray
     levels = sorted(set(values[known].tolist()))
     if not levels:
         return [("", np.full(len(values), np.nan), False)]
-    if not spell_out and len(levels) > max(_FEW, known.sum() / 2):
+    if not spell_out and many_levels(len(levels), int(known.sum())):
         return [(TOO_MANY.format(len(levels)), np.where(known, np.inf, np.nan), False)]
     return [(level, np.where(known, values == level, np.nan).astype(np.float64), True) for level in levels]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from .readers.samples import typed
 DISTANCES = ("mahalanobis", "scaled_euclidean")
 MATCH_COLUMNS = ("matched_set", "match_distance", "match_note")
 _SINGULAR = 1e-10  # share of the largest eigenvalue of a correlation matrix below which a direction counts as empty
+_FEW = 10  # levels that a text may have however few the subjects
 _ROUNDING = 1e-12  # by which a difference may exceed its caliper, relative to the largest value
 
 
@@ -75,8 +76,9 @@ def match_controls(
     OptionError
         An option or column name that is not allowed.
     StudyError
-        Lists every fault: an id that is blank or repeated, a group that is neither, a missing covariate; cases for which
-        there are not enough controls.
+        Lists every fault: an id that is blank or repeated, a group that is neither, a missing covariate, a text among numbers,
+        a text in `on` with more than ten levels and fewer than two subjects a level; cases for which there are not enough
+        controls. A column of dtype category is labels, whatever they look like.
 
     Notes
     -----
@@ -221,6 +223,37 @@ def covariate_values(column: pd.Series) -> np.ndarray:
     return np.where(np.isin(labels, NOT_GIVEN), "", labels).astype(object)
 
 
+def many_levels(n_levels: int, n: int) -> bool:
+    """Whether a text has so many levels among n subjects that it names subjects rather than classes of them."""
+    return n_levels > max(_FEW, n / 2)
+
+
+def _not_meant(column: pd.Series, values: np.ndarray, *, matched_on: bool) -> Iterator[tuple[str, int | None, str, str]]:
+    """Yield what would turn a column of numbers into labels: the problem, its position, what was found, the remedy."""
+    if values.dtype.kind == "f" or isinstance(column.dtype, pd.CategoricalDtype):
+        return
+    filled = np.flatnonzero(values != "").tolist()
+    plain = [i for i in filled if _is_number(values[i])]
+    comma = [i for i in filled if "," in values[i] and _is_number(values[i].replace(",", "."))]
+    n_levels = len({values[i] for i in filled})
+    if len(plain) < len(filled) < 2 * (len(plain) + len(comma)):
+        for i in sorted(set(filled) - set(plain)):
+            if i in comma:
+                yield "a number is written with a comma", i, values[i], "Numbers take a point: 61.5."
+            else:
+                yield "a text stands among numbers", i, values[i], "Correct it, or leave the subject out."
+    elif matched_on and many_levels(n_levels, len(filled)):
+        found = f"{n_levels} texts among {len(filled)} subjects"
+        yield "the texts of a column name subjects rather than classes of them", None, found, "Match on wider classes."
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
 class _Bar(NamedTuple):
     """What keeps controls from cases: its name for messages, and (n_case, n_control) who is allowed."""
 
@@ -294,6 +327,10 @@ def _check_subjects(
         for position in np.flatnonzero(unknown).tolist():
             where = {**row(position), "subject": ids[position], "column": name}
             faults.add("a covariate is missing or infinite", **where, remedy="Fill it in, or leave the subject out.")
+        for problem, at, found, remedy in _not_meant(subjects[name], values, matched_on=name in on):
+            where = {} if at is None else {**row(at), "subject": ids[at]}
+            remedy = f"{remedy} Where such texts are meant as labels: subjects[{name!r}].astype('category')."
+            faults.add(problem, **where, column=name, found=found, remedy=remedy)
     faults.raise_if_any()
     return ids, labels == roles[0], codes
 

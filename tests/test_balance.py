@@ -495,3 +495,32 @@ def test_tables_that_are_refused():
     gaps = small(age=[50, np.nan, 52, 30, 49], sex=["f", "m", "f", "", "m"])
     message = r"a covariate is missing or infinite \(2 times\): .*column 'age', subject 'B'; column 'sex', subject 'q'"
     refused(cc.StudyError, message, frame=gaps, exact=["sex"])
+
+
+def test_numbers_do_not_turn_into_labels_in_silence():
+    typed = small(age=["50", "sixty", "52", "30", "49"])
+    message = (
+        r"a text stands among numbers: column 'age', subject 'B', found 'sixty'. Correct it, .*\['age'\].astype\('category'\)."
+    )
+    refused(cc.StudyError, message, frame=typed)
+    refused(cc.StudyError, "a number is written with a comma: .* found '61,5'. Numbers take a point: 61.5.",
+            frame=small(age=["50", "61,5", "52", "30", "49"]))  # fmt: skip
+    refused(cc.StudyError, r"a number is written with a comma \(5 times\)", frame=small(age=["5,1", "6,5", "5,2", "3,0", "4,9"]))
+    refused(cc.StudyError, "row 1, column 'age', subject 'B', found 'sixty'", subject="id",
+            frame=typed.assign(id=list("ABpqr")).reset_index(drop=True))  # fmt: skip
+    refused(cc.StudyError, "a text stands among numbers: column 'age'", on=["sex"], exact=["age"],
+            frame=typed.assign(sex=list("fmfmf")))  # fmt: skip
+    grade = small(grade=pd.Categorical(["1", "2", "2", "3+", "1"]))
+    assert list(cc.match_controls(grade, **GROUPS, on="grade")["matched_set"]) == ["A", "B", "B", "", "A"]
+    assert (cc.match_controls(small(arm=["1 mg", "2 mg", "1 mg", "2 mg", "2 mg"]), **GROUPS, on="arm")["match_note"] != "").any()
+
+
+def test_texts_that_name_subjects_are_no_classes():
+    n = 24
+    frame = pd.DataFrame(
+        {"group": ["case"] * 8 + ["control"] * (n - 8), "born": [f"19{i}-05-0{i % 9}" for i in range(50, 50 + n)]}
+    )
+    message = "of a column name subjects rather than classes of them: column 'born', found '24 texts among 24 subjects'"
+    refused(cc.StudyError, message, frame=frame, on=["born"])
+    frame["born"] = frame["born"].astype("category")
+    assert (cc.match_controls(frame, **GROUPS, on=["born"])["matched_set"] != "").sum() == 16
