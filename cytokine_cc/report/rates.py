@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
-from ..plan import Plan
+from ..plan import Plan, Question
 from ..simulation.error_rates import ErrorRates
 from ..simulation.scenario import Scenario
 from .summary import WIDTH
@@ -21,6 +23,7 @@ _SHARES = {
     "power_all": "power, all of them found",
 }
 _PRECISION = ("power", "bias", "coverage", "interval_width", "type_m", "type_s")
+_IN_PERCENT = ("power", "coverage", "type_s")
 _MOST = 12
 
 
@@ -37,57 +40,118 @@ def rates_text(rates: ErrorRates, plan: Plan, scenario: Scenario) -> str:
     -------
     str
     """
+    counts = [
+        counted(scenario.n_case, "case"),
+        counted(scenario.n_control, "control"),
+        counted(len(scenario.analytes), "analyte"),
+    ]
+    studies = counted(rates.meta["n_sim"], "simulated study", "simulated studies")
     lines = [
-        *_wrapped(f"{scenario.title or scenario.name} (scenario {scenario.name!r})"),
-        f"{scenario.n_case} cases, {scenario.n_control} controls, {len(scenario.analytes)} analytes; "
-        f"{rates.meta['n_sim']:,} simulated studies, seed {rates.meta['seed']}; +- is one Monte Carlo standard error",
-        *_wrapped(plan.describe()),
+        *wrapped(f"{scenario.title or scenario.name} (scenario {scenario.name!r})"),
+        *wrapped(f"{', '.join(counts)}; {studies}, seed {rates.meta['seed']}"),
+        "+- is one Monte Carlo standard error; beside 0% and 100% stands a bound with 95% confidence",
+        *wrapped(plan.describe()),
     ]
     table = rates.table
     tests = table[table["measure"] != "pattern"]
+    questions = {question.kind: question for question in plan.questions}
     for (question, contrast, visit), rows in tests.groupby(["question", "contrast", "visit"], sort=False):
         where = "" if " in " in contrast or contrast == "all" else f" at {visit}"
         first = rows.iloc[0]
-        lines += ["", f"{question}, {contrast}{where}: {first['test']}, {first['adjust']}"]
-        lines += [*_share_lines(rows, plan.alpha), *_analyte_lines(rows)]
-    patterns = table[table["measure"] == "pattern"]
-    if len(patterns):
-        lines += ["", "Studies that show the published pattern"]
-        for row in patterns.itertuples(index=False):
-            label = "all of it" if row.contrast == "all" else row.contrast
-            lines += _wrapped(f"{_share(row.estimate, row.mcse):<23}{label}", indent="  ", hang=23)
+        lines += ["", *wrapped(f"{question}, {contrast}{where}: {first['test']}, {first['adjust']}")]
+        lines += [*_share_lines(rows, plan.alpha), *_analyte_lines(rows, questions[question])]
+    patterns = pattern_lines(rates, digits=2)
+    if patterns:
+        lines += ["", "Studies that show the published pattern", *patterns]
     return "\n".join(lines) + "\n"
 
 
-def _share(estimate: float, mcse: float) -> str:
-    if estimate != estimate:
+def pattern_lines(rates: ErrorRates, digits: int) -> list[str]:
+    """Write how often studies show each pattern, and all of them; nothing where there is none to look for.
+
+    Parameters
+    ----------
+    rates : ErrorRates
+    digits : int
+        Decimals of a percentage.
+
+    Returns
+    -------
+    list of str
+    """
+    rows = rates.table[rates.table["measure"] == "pattern"]
+    labels = ["all of it" if label == "all" else label for label in rows["contrast"]]
+    return _beside([_share(row, digits) for row in rows.to_dict("records")], labels)
+
+
+def share_text(estimate: float, mcse: float, n_sim: int, digits: int) -> str:
+    """Write a share in % with its Monte Carlo error.
+
+    Parameters
+    ----------
+    estimate, mcse : float
+        NaN: the plan does not ask it.
+    n_sim : int
+        Replicates. Where none or all of them count the Monte Carlo error is 0 and says nothing: the exact one-sided 95% bound
+        stands in its place, 1 - .05**(1 / n). One replicate has no error.
+    digits : int
+        Decimals; more where the error would read 0.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> share_text(0.162, 0.0082, 2000, 1), share_text(0.0, 0.0, 2000, 1)
+    (' 16.2% (+-0.8%)', '  0.0% (at most 0.15%)')
+    """
+    if math.isnan(estimate):
         return "not asked by the plan"
-    return f"{estimate:.2%} +- {mcse:.2%}" if mcse == mcse else f"{estimate:.2%}"
+    if mcse > 0:
+        digits = max(digits, math.ceil(-math.log10(100 * mcse)))
+    text = f"{f'{estimate:.{digits}%}':>{digits + 5}}"
+    if math.isnan(mcse):
+        return f"{text} (-)"
+    if estimate not in (0, 1):
+        return f"{text} (+-{mcse:.{digits}%})"
+    bound = float(f"{100 * (1 - 0.05 ** (1 / n_sim)):.2g}")
+    return f"{text} (at most {bound:.6g}%)" if estimate == 0 else f"{text} (at least {100 - bound:.6g}%)"
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}" if value == value else "-"
+def counted(count: int, one: str, several: str = "") -> str:
+    """Write a number with what it counts."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
+def _share(row: dict[Any, Any], digits: int) -> str:
+    return share_text(row["estimate"], row["mcse"], row["n_sim"], digits)
+
+
+def _beside(shares: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Set labels beside shares, in a column of their own."""
+    width = max(map(len, shares), default=0) + 2
+    pairs = zip(shares, labels, strict=True)
+    return [line for share, label in pairs for line in wrapped(f"{share:<{width}}{label}", indent="  ", hang=width)]
 
 
 def _share_lines(rows: pd.DataFrame, alpha: float) -> Iterator[str]:
     together = rows[rows["analyte"] == ""].set_index("measure")
-    for measure, label in _SHARES.items():
-        if measure in together.index:
-            row = together.loc[measure]
-            yield f"  {_share(row['estimate'], row['mcse']):<18}{label.format(alpha=f'{alpha:g}')}"
+    found = {label: dict(together.loc[measure]) for measure, label in _SHARES.items() if measure in together.index}
+    yield from _beside([_share(row, 2) for row in found.values()], [label.format(alpha=f"{alpha:g}") for label in found])
     failed = rows.loc[rows["measure"].isin(["size", "power"]) & (rows["analyte"] != ""), ["analyte", "n_failed", "n_sim"]]
     some = failed[failed["n_failed"] > 0]
     if len(some):
         worst = some.loc[some["n_failed"].idxmax()]
-        yield from _wrapped(
-            f"not testable in some studies: {len(some)} analyte{'s' if len(some) > 1 else ''}, most often {worst['analyte']} "
+        yield from wrapped(
+            f"not testable in some studies: {counted(len(some), 'analyte')}, most often {worst['analyte']} "
             f"({worst['n_failed'] / worst['n_sim']:.1%}); these count as not rejected",
             indent="  ",
         )
 
 
-def _analyte_lines(rows: pd.DataFrame) -> Iterator[str]:
-    """Precision of the analytes that truly differ, one line each."""
+def _analyte_lines(rows: pd.DataFrame, question: Question) -> Iterator[str]:
+    """Precision of the analytes that truly differ, one line each, and what the columns hold."""
     differing = rows.loc[rows["measure"] == "power", "analyte"].tolist()
     if not differing:
         return
@@ -97,10 +161,28 @@ def _analyte_lines(rows: pd.DataFrame) -> Iterator[str]:
     width = max(7, *(len(name) for name in differing))
     yield f"  {'analyte':<{width}}" + "".join(f"{measure.replace('interval_', ''):>10}" for measure in shown)
     for name, row in wide.head(_MOST).iterrows():
-        yield f"  {name:<{width}}" + "".join(f"{_number(row[measure]):>10}" for measure in shown)
+        yield f"  {name:<{width}}" + "".join(f"{_cell(measure, row[measure]):>10}" for measure in shown)
     if len(differing) > _MOST:
         yield f"  and {len(differing) - _MOST} more; --out FILE.csv holds all"
+    yield from wrapped("; ".join(_columns_text(shown, question)), indent="  ")
 
 
-def _wrapped(text: str, indent: str = "", hang: int = 2) -> list[str]:
+def _cell(measure: str, value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.1%}" if measure in _IN_PERCENT else f"{value:.3g}"
+
+
+def _columns_text(shown: Sequence[str], question: Question) -> Iterator[str]:
+    on_scale = [name.replace("interval_", "") for name in ("bias", "interval_width") if name in shown]
+    if on_scale:
+        yield f"{' and '.join(on_scale)}: on the {question.scale} scale"
+    if "coverage" in shown:
+        yield f"coverage: of the {100 * question.conf_level:g}% interval"
+    if "type_m" in shown:
+        yield "of significant estimates, type_m: mean size / true size; type_s: share with the wrong sign"
+
+
+def wrapped(text: str, indent: str = "", hang: int = 2) -> list[str]:
+    """Break text into lines of the page's width."""
     return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + " " * hang, break_on_hyphens=False)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from ..engine import Contrast, run
+from ..simulation.choice import choice_text
 from ..simulation.error_rates import ErrorRates, certify
 from ..simulation.patterns import Pattern
 from ..simulation.scenario import Scenario
 from ..study import Study
-from .summary import WIDTH, p_text
+from .rates import counted, pattern_lines, wrapped
+from .summary import p_text
 
 N_SIM = 2_000
 _LABEL, _CELL = 30, 22  # widths of the columns
@@ -32,8 +33,8 @@ class Reproduction:
     scenario : Scenario
     seed, replicate : int
         Of the study.
-    picked : bool
-        Whether it is shown because it has the pattern: the first of ``replicate + 1`` that does.
+    choice : str
+        How that study came to be shown, as `choice_text` found by running those before it.
     study : Study
     rates : ErrorRates
     """
@@ -41,7 +42,7 @@ class Reproduction:
     scenario: Scenario
     seed: int
     replicate: int
-    picked: bool
+    choice: str
     study: Study
     rates: ErrorRates
 
@@ -59,10 +60,11 @@ def reproduce(scenario: Scenario, *, n_sim: int = N_SIM, n_jobs: int = 1) -> Rep
     -------
     Reproduction
     """
-    seed, replicate = scenario.published.get("seed", 1), scenario.published.get("replicate", 0)
+    from ..simulation.writing import published_draw
+
+    seed, replicate = published_draw(scenario)
     rates = certify(scenario.plan, scenario, n_sim=n_sim, seed=seed, n_jobs=n_jobs, intervals=False)
-    picked = "replicate" in scenario.published
-    return Reproduction(scenario, seed, replicate, picked, scenario.draw(seed, replicate), rates)
+    return Reproduction(scenario, seed, replicate, choice_text(scenario, seed, replicate), scenario.draw(seed, replicate), rates)
 
 
 def write_reproduction(found: Reproduction, folder: Any) -> list[Path]:
@@ -104,64 +106,60 @@ def reproduction_text(found: Reproduction) -> str:
 
 def _heading(found: Reproduction) -> Iterator[str]:
     scenario = found.scenario
-    yield from _wrapped(scenario.title or scenario.name)
+    yield from wrapped(scenario.title or scenario.name)
     published = scenario.published
     if "citation" in published:
         doi = f" doi:{published['doi']}" if "doi" in published else ""
-        yield from _wrapped(f"Published: {published['citation']}{doi}")
-    yield from _wrapped(
+        yield from wrapped(f"Published: {published['citation']}{doi}")
+    yield from wrapped(
         f"Reproduced on a simulated study: scenario {scenario.name!r}, seed {found.seed}, replicate {found.replicate}. "
         "No patient stands behind its numbers."
     )
-    count = found.replicate + 1
-    if not found.picked:
-        yield "This study was not picked: it is the first draw of its seed."
-    elif count == 1:
-        yield "It is the first draw of its seed, and shows the published pattern; no other was tried."
-    else:
-        yield from _wrapped(
-            f"This study was picked: of draws 0, 1, 2, ... of its seed it is the first, after {count - 1} others, that shows the "
-            f"published pattern (1 out of {count})."
-        )
+    yield from wrapped(found.choice)
 
 
 def _comparison(found: Reproduction) -> Iterator[str]:
     scenario, study = found.scenario, found.study
-    yield from _row("", "published", "reproduced")
-    told = {row["key"]: row["origin"] == "sourced" for row in _study_rows(scenario)}
-    for key, label, count in (("cases", study.design.case, study.n_case), ("controls", study.design.control, study.n_control)):
-        yield from _row(f"{key} ({label})", str(count) if told.get(key) else "not known", str(count))
-    contrasts = dict(zip((q.kind for q in scenario.plan.questions), run(scenario.plan.questions, study.arrays), strict=True))
+    yield from _sizes(found)
+    answers = run(scenario.plan.questions, study.arrays, intervals=False)
+    contrasts = {question.kind: own for question, own in zip(scenario.plan.questions, answers, strict=True)}
     for pattern in scenario.patterns:
-        shown, what = _shown(pattern, contrasts, study)
         yield ""
-        yield from _wrapped(f"Published:  {pattern.says}", indent="  ")
-        yield from _wrapped(f"Reproduced: {what}", indent="  ")
+        yield from wrapped(f"Published:  {pattern.says}", indent="  ")
+        if pattern.question not in contrasts:
+            yield "  The plan does not ask it."
+            continue
+        shown, what = _shown(pattern, contrasts[pattern.question], study)
+        yield from wrapped(f"Reproduced: {what}", indent="  ")
         yield f"  {'The study shows it.' if shown else 'The study does not show it.'}"
     sources = scenario.content.get("from", {})
     if scenario.patterns:
         yield ""
-        yield from _wrapped(f"Where the sentences come from: {sources.get('pattern', 'assumed')}.", indent="  ")
+        yield from wrapped(f"Where the sentences come from: {sources.get('pattern', 'assumed')}.", indent="  ")
     yield ""
-    yield from _wrapped(f"Plan ({sources.get('plan', 'assumed')}): {scenario.plan.describe()}", indent="  ")
+    yield from wrapped(f"Plan ({sources.get('plan', 'assumed')}): {scenario.plan.describe()}", indent="  ")
 
 
-def _study_rows(scenario: Scenario) -> list[dict[str, str]]:
-    table = scenario.parameters()
-    return table[table["table"] == "study"].to_dict("records")
+def _sizes(found: Reproduction) -> Iterator[str]:
+    """Numbers of cases and controls, beside the published ones where the file gives any."""
+    study, published = found.study, found.scenario.published
+    sizes = {"cases": (study.design.case, study.n_case), "controls": (study.design.control, study.n_control)}
+    told = any(key in published for key in sizes)
+    if told:
+        yield from _row("", "published", "reproduced")
+    for key, (label, count) in sizes.items():
+        yield from _row(f"{key} ({label})", *([str(published.get(key, "not known"))] if told else []), str(count))
 
 
-def _row(*cells: str) -> Iterator[str]:
-    label, published, reproduced = cells
-    yield f"  {label:<{_LABEL}}{published:<{_CELL}}{reproduced}".rstrip()
+def _row(label: str, *cells: str) -> Iterator[str]:
+    yield f"  {label:<{_LABEL}}{''.join(f'{cell:<{_CELL}}' for cell in cells)}".rstrip()
 
 
-def _shown(pattern: Pattern, contrasts: Mapping[str, list[Contrast]], study: Study) -> tuple[bool, str]:
+def _shown(pattern: Pattern, contrasts: Sequence[Contrast], study: Study) -> tuple[bool, str]:
     """Say whether a study shows a pattern, and what it has in its place."""
-    own, names = contrasts[pattern.question], list(study.analytes)
-    hits = pattern.hits(own, names, study.visits)
-    p = np.min([_p_values(pattern, contrast) for contrast in own], axis=0)
-    order = [i for i in np.argsort(p) if hits[i]]
+    names = list(study.analytes)
+    p = _p_values(pattern, contrasts, study)
+    order = [int(i) for i in np.argsort(p, kind="stable") if p[i] < np.inf]
     direction = {"lower": " lower", "higher": " higher"}.get(pattern.direction, "")
     kind = "adjusted p" if pattern.adjusted else "p"
     text = f"{len(order)} of {len(pattern.analytes or names)}{direction} at {kind} < {pattern.p_below:g}"
@@ -169,35 +167,43 @@ def _shown(pattern: Pattern, contrasts: Mapping[str, list[Contrast]], study: Stu
         listed = [f"{names[i]} ({p_text(float(p[i]))})" for i in order]
         more = f" and {len(listed) - _MOST} more" if len(listed) > _MOST else ""
         text += ": " + ", ".join(listed[:_MOST]) + more
-    return bool(pattern.shown_by(own, names, study.visits)), text
+    return bool(pattern.shown_by(contrasts, names, study.visits)), text
 
 
-def _p_values(pattern: Pattern, contrast: Contrast) -> np.ndarray:
-    p = contrast.p_adjusted if pattern.adjusted else contrast.statistics.p_value
-    return np.where(np.isnan(p), np.inf, p)
+def _p_values(pattern: Pattern, contrasts: Sequence[Contrast], study: Study) -> np.ndarray:
+    """Return the lowest p of each analyte over the comparisons that make it a hit; infinite where none does."""
+    anywhere = replace(pattern, visits=None, group="")
+    lowest = np.full(len(study.analytes), np.inf)
+    for contrast in contrasts:
+        at = "" if contrast.visit is None else study.visits[contrast.visit]
+        if (pattern.visits is None or at in pattern.visits) and pattern.group in ("", contrast.group):
+            p = contrast.p_adjusted if pattern.adjusted else contrast.statistics.p_value
+            hits = anywhere.hits([contrast], study.analytes, study.visits)
+            lowest = np.where(hits, np.minimum(lowest, p), lowest)
+    return lowest
 
 
 def _frequency(found: Reproduction) -> Iterator[str]:
-    table = found.rates.table
-    rows = table[table["measure"] == "pattern"]
-    if rows.empty:
+    lines = pattern_lines(found.rates, digits=1)
+    if not lines:
         yield "The scenario names no published pattern to look for."
         return
-    yield from _wrapped(f"How often such a study shows it, in {found.rates.meta['n_sim']:,} draws (with the Monte Carlo error):")
-    for row in rows.itertuples(index=False):
-        label = "all of it" if row.contrast == "all" else row.contrast
-        yield from _wrapped(f"{row.estimate:6.1%} (+-{row.mcse:.1%})  {label}", indent="  ", hang=18)
+    estimates = found.rates.select(measure="pattern").table["estimate"]
+    bound = "; beside 0% and 100%, a bound with 95% confidence" if estimates.isin([0, 1]).any() else ""
+    draws = counted(found.rates.meta["n_sim"], "draw")
+    yield from wrapped(f"How often such a study shows it, in {draws} (with the Monte Carlo error{bound}):")
+    yield from lines
 
 
 def _origin(scenario: Scenario) -> Iterator[str]:
     table = scenario.parameters()
     counts = table["origin"].value_counts()
     kinds = ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in ("sourced", "computed", "assumed"))
-    yield from _wrapped(f"Where the scenario's {len(table)} values come from: {kinds}.")
+    yield from wrapped(f"Where the scenario's {len(table)} values come from: {kinds}.")
     for origin in ("sourced", "computed", "assumed"):
         names = _keys_of(table, origin)
         if names:
-            yield from _wrapped(f"{origin}: {', '.join(names)}", indent="  ")
+            yield from wrapped(f"{origin}: {', '.join(names)}", indent="  ")
 
 
 def _keys_of(table: pd.DataFrame, origin: str) -> list[str]:
@@ -207,9 +213,3 @@ def _keys_of(table: pd.DataFrame, origin: str) -> list[str]:
         own = rows[rows["origin"] == origin]
         names += [f"all of {name}"] if len(own) == len(rows) > 1 else [f"{name}.{key}" for key in own["key"].unique()]
     return names
-
-
-def _wrapped(text: str, indent: str = "", hang: int = 2) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=indent, subsequent_indent=indent + " " * hang, break_on_hyphens=False, drop_whitespace=True
-    )
