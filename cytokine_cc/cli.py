@@ -7,12 +7,32 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import __version__
 from .errors import SEE_ALL, AnalysisWarning, CytokineError, OptionError
+
+if TYPE_CHECKING:
+    from .plan import Plan
+    from .simulation.scenario import Scenario
+
+
+def _workers(_: click.Context, parameter: click.Parameter, value: int) -> int:
+    if value == 0:
+        raise click.BadParameter("0 is no number of workers; give 1, 2, ... or -1 for all cores.", param=parameter)
+    return value
+
+
+_N_SIM = click.option("--n-sim", default=2000, show_default=True, type=click.IntRange(min=1), help="Number of simulated studies.")
+_JOBS = click.option(
+    "--jobs",
+    default=-1,
+    show_default=True,
+    callback=_workers,
+    help="Workers; -1: all cores. The answer does not depend on them.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,8 +75,8 @@ def _analyze(study: str, out: str | None) -> None:
 
 @main.command()
 @click.argument("name", default="henry2010")
-@click.option("--n-sim", default=2000, show_default=True, help="Number of simulated studies.")
-@click.option("--jobs", default=-1, show_default=True, help="Workers; -1: all cores. The answer does not depend on them.")
+@_N_SIM
+@_JOBS
 @click.option("--out", metavar="DIR", help="Write the study, the page and the error rates to this folder.")
 def reproduce(name: str, n_sim: int, jobs: int, out: str | None) -> None:
     """Set a published study beside a simulated one.
@@ -73,7 +93,9 @@ def _reproduce(name: str, n_sim: int, jobs: int, out: str | None) -> None:
     from .simulation.scenario import load_scenario
 
     _check_folder(out)
-    found = reproduce_scenario(load_scenario(name), n_sim=n_sim, n_jobs=jobs)
+    scenario = load_scenario(name)
+    _check_plan(scenario.plan, scenario, f"scenario {scenario.name!r}, its plan")
+    found = reproduce_scenario(scenario, n_sim=n_sim, n_jobs=jobs)
     written = write_reproduction(found, out) if out is not None else []
     click.echo(reproduction_text(found))
     if written:
@@ -117,9 +139,9 @@ def _shell(path: str) -> str:
 @main.command()
 @click.argument("study", metavar="STUDY.TOML")
 @click.argument("name")
-@click.option("--n-sim", default=2000, show_default=True, help="Number of simulated studies.")
+@_N_SIM
 @click.option("--seed", default=1, show_default=True, help="Seed of the simulated studies.")
-@click.option("--jobs", default=-1, show_default=True, help="Workers; -1: all cores. The answer does not depend on them.")
+@_JOBS
 @click.option("--out", metavar="FILE.CSV", help="Write all rates, by analyte, to this file.")
 def certify(study: str, name: str, n_sim: int, seed: int, jobs: int, out: str | None) -> None:
     """Say how often the plan of a study file is right and wrong, if scenario NAME is true.
@@ -137,11 +159,25 @@ def _certify(study: str, name: str, n_sim: int, seed: int, jobs: int, out: str |
 
     scenario = load_scenario(name)
     plan = read_study_file(find_study(study)).plan
+    _check_plan(plan, scenario, f"{study}, plan on scenario {scenario.name!r}")
     rates = certify_plan(plan, scenario, n_sim=n_sim, seed=seed, n_jobs=jobs)
     if out is not None:
         rates.to_csv(out)
     click.echo(rates_text(rates, plan, scenario))
     click.echo(f"Written to {out}." if out is not None else "Add --out FILE.CSV to write all rates, by analyte.")
+
+
+def _check_plan(plan: Plan, scenario: Scenario, where: str) -> None:
+    """Refuse a plan that the design of a scenario does not allow, in a message that names both."""
+    from .engine import Sides, check_matching, contrasts_of
+
+    arrays = scenario.draw_arrays(1, range(1))
+    try:
+        for question in plan.questions:
+            contrasts_of(question, arrays)
+            check_matching(question, Sides(arrays))
+    except OptionError as error:
+        raise OptionError(f"{where}: {error}") from None
 
 
 def _check_folder(out: str | None) -> None:

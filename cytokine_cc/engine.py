@@ -97,7 +97,10 @@ def contrasts_of(question: Question, arrays: StudyArrays) -> list[tuple[int | No
     if question.kind == BASELINE:
         return [(None, "")]
     if not arrays.later:
-        raise OptionError(f"{question.kind}: the study has no visit after baseline; leave this question out of the plan (None).")
+        raise OptionError(
+            f"{question.kind}: the study has no visit after baseline; leave this question out of the plan (None; in a file, name "
+            "the questions to ask, such as [plan.baseline])."
+        )
     visits = getattr(question, "visits", None) or arrays.later
     for label in visits:
         if label not in arrays.later:
@@ -116,18 +119,20 @@ def check_matching(question: Question, sides: Sides) -> None:
         others = [name for name, other in TESTS.items() if question.kind in other.questions and not other.paired]
         raise OptionError(
             f"{question.kind}: {entry.name!r} pairs each case with a control, but the design names no matched sets. "
-            f"Name their column with Design(matched_set=...), or use {quoted(others)}."
+            "Name their column with Design(matched_set=...) (in a study file: matched_set in [design]; in a scenario: [matching] "
+            f'kind = "sets"), or use {quoted(others)}.'
         )
     if entry.paired and not sides.one_to_one:
         raise OptionError(
             f"{question.kind}: {entry.name!r} needs one case and one control in each matched set; some sets have more. "
-            "Leave the surplus subjects out with study.select(subjects=...), or use ignore_matching=True with an unmatched test."
+            "Leave the surplus subjects out with study.select(subjects=...), or use ignore_matching=True (in a "
+            "file: ignore_matching = true in [plan]) with an unmatched test."
         )
     if not entry.paired and sides.matched and not question.ignore_matching:
         paired = [name for name, other in TESTS.items() if question.kind in other.questions and other.paired]
         raise OptionError(
             f"{question.kind}: {entry.name!r} would ignore the matched sets of the design. Use {quoted(paired)} "
-            "(sets of one case and one control), or say ignore_matching=True."
+            "(sets of one case and one control), or say ignore_matching=True (in a file: ignore_matching = true in [plan])."
         )
 
 
