@@ -12,7 +12,8 @@ from ..errors import OptionError
 from ..matching import assign_controls
 from .streams import Streams
 
-_FAR = 1e3  # distance of a mismatch where agreement is asked: chosen only where nobody agrees
+SLICE_VALUES = 2_000_000  # numbers of a cohort held at once while a scenario learns about itself
+_WHILE_DRAWN = 10  # numbers a person that are held while cases and controls are chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,10 @@ class Cohort:
     scores: Mapping[str, Mapping[str, Any]]
     cases: Mapping[str, Any]
     matching: Mapping[str, Any] | None
+
+    def values(self, n_visits: int) -> int:
+        """Numbers held at once while one cohort is drawn."""
+        return self.size * (len(self.covariates) + len(self.scores) * n_visits + 3 * n_visits + _WHILE_DRAWN)
 
 
 def draw_covariate(rng: Streams, n: int, p: Mapping[str, Any]) -> np.ndarray:
@@ -228,10 +233,11 @@ def strata_of(covariates: Mapping[str, np.ndarray], cohort: Cohort) -> np.ndarra
 
 
 def choose_frequency(stratum: np.ndarray, status: np.ndarray, cases: np.ndarray, key: np.ndarray, n_control: int) -> np.ndarray:
-    """Choose controls whose distribution over strata is as near to that of the cases as whole numbers allow.
+    """Choose controls whose distribution over strata is as near to that of the cases as whole numbers and controls allow.
 
-    Places go to strata by Webster's divisors (1/2, 3/2, ... over the number of cases), within a stratum at random. Where a
-    stratum runs out of controls the next in line fills up.
+    A stratum is a combination of levels and bands. Places go to strata by Webster's divisors (1/2, 3/2, ... over the number of
+    cases), within a stratum at random. Where a stratum runs out of controls the next in line fills up, whoever it is: of the
+    covariates together the groups become more alike, but a single level may end up less alike than without matching.
 
     Parameters
     ----------
@@ -247,7 +253,10 @@ def choose_frequency(stratum: np.ndarray, status: np.ndarray, cases: np.ndarray,
     -------
     ndarray of int, shape (replicates, n_control)
     """
-    like = (stratum[:, :, None] == np.take_along_axis(stratum, cases, axis=-1)[:, None, :]).sum(axis=-1)
+    # How many cases are in each one's stratum: counted among the cases of all replicates, sorted.
+    strata = stratum + (np.arange(len(stratum)) * (int(stratum.max(initial=0)) + 1))[:, None]
+    among = np.sort(np.take_along_axis(strata, cases, axis=-1), axis=None)
+    like = np.searchsorted(among, strata, side="right") - np.searchsorted(among, strata, side="left")
     # Rank among the controls of the stratum, in random order.
     group = np.where(status, -1, stratum)
     order = np.lexsort((key, group), axis=-1)
@@ -266,17 +275,22 @@ def choose_sets(
 ) -> np.ndarray:
     """Choose the controls of each case so that the sum of squared distances is least; shape (replicates, n_case * ratio).
 
-    Numbers differ by their SDs, levels by 0 or 1; where a covariate must agree, disagreement is far.
+    Numbers differ by their SDs, levels by 0 or 1. A mismatch where agreement is asked costs more than all distances together.
     """
     matching = cohort.matching or {}
     out = np.empty((len(cases), cases.shape[-1] * ratio), dtype=np.int64)
     for r, own in enumerate(cases):
         others = np.flatnonzero(~status[r])
         cost = np.zeros((len(own), len(others)))
+        apart = np.zeros(cost.shape)
         for name in matching["on"]:
             p, x = cohort.covariates[name], covariates[name][r]
             gap = np.abs(x[own][:, None] - x[others])
             gap = (gap > 0).astype(float) if "levels" in p else gap / p["sd"]
-            cost += gap**2 + (_FAR * (gap > 0) if name in matching["exact"] else 0.0)
+            cost += gap**2
+            if name in matching["exact"]:
+                apart += gap > 0
+        if apart.any():
+            cost += apart * (out.shape[-1] * cost.max() + 1)
         out[r] = others[assign_controls(cost, ratio)].reshape(-1)
     return out

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from .cohort import Cohort, draw_subjects
+from .cohort import SLICE_VALUES, Cohort, Subjects, draw_subjects
 from .reading import Contents
 from .streams import Streams
 
@@ -48,6 +48,12 @@ class Model:
     group: np.ndarray
     change: Mapping[str, np.ndarray]
     variances: Mapping[str, np.ndarray]
+
+    @property
+    def values_per_study(self) -> int:
+        """Numbers held at once for one study: those of its cohort while that is drawn, then its levels, whichever are more."""
+        levels = len(self.visits) * len(self.group) * (self.n_case + self.n_control)
+        return max(levels, self.cohort.values(len(self.visits)) if self.cohort else 0)
 
 
 def model_of(found: Contents) -> Model:
@@ -125,13 +131,11 @@ def _covariates(found: Contents) -> dict[str, Any]:
     m = len(found.analytes)
     if not found.effects or found.cohort is None:
         return {"terms": [], "controls": np.zeros((m, 1)), "shift": np.zeros(m), "within": np.zeros(m)}
-    study = found.tables["study"]
-    rng = Streams(0, range(-(-_CONTROLS // study["controls"])))
-    subjects = draw_subjects(rng, study["cases"], study["controls"], len(study["visits"]), found.cohort)
-    terms, total = [], np.zeros((m, len(rng), subjects.case.size))
+    subjects, drawn = _sample(found, found.cohort)
+    terms, total = [], np.zeros((m, *drawn[next(iter(found.effects))].shape))
     for name, effect in found.effects.items():
         level = None if effect["level"] is None else found.cohort.covariates[name]["levels"].index(effect["level"])
-        x = subjects.covariates[name]
+        x = drawn[name]
         x = x if level is None else (x == level).astype(float)
         centre = float(x[:, ~subjects.case].mean())
         log_ratio = _or_zero(np.log(effect["ratio"])) / effect["per"]
@@ -145,6 +149,18 @@ def _covariates(found: Contents) -> dict[str, Any]:
         others = control.reshape(*case.shape, -1)
         within = (case - others.mean(axis=-1)).var(axis=(1, 2)) / (1 + 1 / others.shape[-1])
     return {"terms": terms, "controls": control.reshape(m, -1), "shift": case.mean(axis=(1, 2)), "within": within}
+
+
+def _sample(found: Contents, cohort: Cohort) -> tuple[Subjects, dict[str, np.ndarray]]:
+    """Draw studies, a few cohorts at a time; return subjects of the last, and covariates that act, of all (studies, subjects)."""
+    study = found.tables["study"]
+    n_visits, n = len(study["visits"]), -(-_CONTROLS // study["controls"])
+    step = max(1, SLICE_VALUES // cohort.values(n_visits))
+    drawn = []
+    for start in range(0, n, step):
+        rng = Streams(0, range(start, min(n, start + step)), branch=1)
+        drawn.append(draw_subjects(rng, study["cases"], study["controls"], n_visits, cohort))
+    return drawn[-1], {name: np.concatenate([own.covariates[name] for own in drawn]) for name in found.effects}
 
 
 def _effects(found: Contents, covariates: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

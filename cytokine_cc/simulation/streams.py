@@ -16,6 +16,9 @@ class Streams:
     ----------
     seed : int
     replicates : iterable of int
+    branch : int, optional
+        Streams of the same seed and numbers that share nothing with those of studies: what a scenario learns about itself before
+        it draws must not be drawn from them.
 
     Examples
     --------
@@ -24,9 +27,10 @@ class Streams:
     True
     """
 
-    def __init__(self, seed: int, replicates: Iterable[int]):
+    def __init__(self, seed: int, replicates: Iterable[int], branch: int | None = None):
         # What SeedSequence(seed).spawn(n)[k] gives, without making the others. SFC64 starts twice as fast as PCG64.
-        sequences = (np.random.SeedSequence(seed, spawn_key=(k,)) for k in replicates)
+        rest = () if branch is None else (branch,)
+        sequences = (np.random.SeedSequence(seed, spawn_key=(k, *rest)) for k in replicates)
         self._generators = [np.random.Generator(np.random.SFC64(sequence)) for sequence in sequences]
 
     def __len__(self) -> int:
