@@ -244,6 +244,7 @@ def test_one_draw():
     text = page(cc.load_scenario("henry2010"), n_sim=1)
     assert "in 1 draw (" in text
     assert "% (-)  all of it" in text
+    assert "bound" not in text
     assert "nan" not in text
 
 

@@ -188,8 +188,8 @@ def _frequency(found: Reproduction) -> Iterator[str]:
     if not lines:
         yield "The scenario names no published pattern to look for."
         return
-    estimates = found.rates.select(measure="pattern").table["estimate"]
-    bound = "; beside 0% and 100%, a bound with 95% confidence" if estimates.isin([0, 1]).any() else ""
+    rows = found.rates.select(measure="pattern").table
+    bound = "; beside 0% and 100%, a bound with 95% confidence" if (rows["mcse"] == 0).any() else ""
     draws = counted(found.rates.meta["n_sim"], "draw")
     yield from wrapped(f"How often such a study shows it, in {draws} (with the Monte Carlo error{bound}):")
     yield from lines
