@@ -715,3 +715,15 @@ def test_a_users_function_can_be_certified_on_a_scenario_whose_pattern_has_a_dir
     assert rows_["estimate"].isna().all()
     one = cc.Pattern(says="any", question="baseline", at_least=1, p_below=0.05)
     assert cc.certify(plan, scenario, n_sim=64, seed=1, patterns=one).select(measure="pattern").table["estimate"].item() > 0.5
+
+
+def test_blocks_of_large_cohorts_are_small():
+    """A scenario holds its cohort, not only the levels of those who are chosen."""
+    small = cc.load_scenario("null").vary({"analytes": {"A": {"mean": 1.0}}, "study.visits": ["only"]})
+    content = {"cohort": {"size": 20_000, "covariates": {"Age": {"mean": 60, "sd": 10}}}, "cases": {"share": 0.3}}
+    steps = [
+        replicates.Work.prepare(only(baseline=cc.Baseline()), scenario, (), 1, False).step
+        for scenario in (small, small.vary(content))
+    ]
+    assert steps[0] > 1000
+    assert steps[1] <= replicates.BLOCK_VALUES / 20_000 + 64

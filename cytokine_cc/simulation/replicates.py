@@ -17,7 +17,7 @@ from ..plan import Plan, Question
 from .measures import CHUNK, KNOWN_ESTIMANDS, Tally, Target, tally, tally_family, tally_flags, truth_of
 from .patterns import Pattern
 
-BLOCK_VALUES = 1_000_000  # measured values drawn at a time; blocks change nothing but memory and speed
+BLOCK_VALUES = 1_000_000  # values drawn at a time, cohorts included; blocks change nothing but memory and speed
 CHUNK_VALUES = 8_000_000  # studies so large that a chunk would hold more than this get smaller chunks
 _PATIENCE = 2.0  # seconds of work after which a progress bar shows on a terminal
 
@@ -41,7 +41,7 @@ class Work:
         work = cls(plan, scenario, patterns, seed, intervals)
         arrays, answers = work.answers(range(1))
         work.shown(arrays, answers)
-        values = arrays.value.size
+        values = max(arrays.value.size, getattr(scenario, "values_per_study", 0))
         chunk = max(1, min(CHUNK, CHUNK_VALUES // values))
         step = chunk * max(1, BLOCK_VALUES // (chunk * values))
         targets = tuple(

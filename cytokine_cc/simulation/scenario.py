@@ -194,6 +194,11 @@ class Scenario:
         return (change[group][visit] if group else change["case"][visit] - change["control"][visit]).copy()
 
     @property
+    def values_per_study(self) -> int:
+        """Numbers held at a time for each study of a batch, its cohort included."""
+        return self._model.values_per_study
+
+    @property
     def change_spread(self) -> np.ndarray:
         """Natural-log SD of the change on treatment between persons, shape (analytes,)."""
         spread = self._model.parts.get("change", {}).get("log_sd")
