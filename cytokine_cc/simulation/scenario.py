@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from ..arrays import StudyArrays
-from ..design import Design
 from ..errors import OptionError, did_you_mean, quoted, whole_number
 from ..kernels.common import BASELINE, QUESTIONS
-from ..panel import Panel, State
+from ..panel import State
 from ..plan import Plan
 from ..study import Study
 from ..toml_files import read_toml
-from .cohort import Subjects, draw_subjects
+from .as_study import as_study
+from .cohort import draw_subjects
 from .components import add_up
 from .model import Model, model_of
 from .observation import draw_limits, draw_plates, lose, observe
@@ -242,7 +242,7 @@ class Scenario:
         """
         k = whole_number("replicate", replicate, least=0)
         drawn = self._draw(seed, [k])
-        return self._study(drawn, f"scenario {self.name}, seed {seed}, replicate {k}")
+        return as_study(self._contents, self._model, drawn, f"scenario {self.name}, seed {seed}, replicate {k}")
 
     def draw_arrays(self, seed: int, replicates: Iterable[int]) -> StudyArrays:
         """Draw many studies at once, as arrays.
@@ -355,61 +355,6 @@ class Scenario:
             "upper": upper,
             "sample": sample,
         }
-
-    def _study(self, drawn: Mapping[str, Any], source: str) -> Study:
-        """Make a Study of the one replicate that was drawn."""
-        subjects, value = drawn["subjects"], drawn["value"][0]
-        subject, visit = np.nonzero(drawn["sample"][0].T)
-        lower, upper = (np.broadcast_to(drawn[name], drawn["value"].shape)[0] for name in ("lower", "upper"))
-        cells = [array[visit, :, subject].T for array in (value, drawn["state"][0], lower, upper)]
-        contents, study = self._contents, self._contents.tables["study"]
-        analytes = pd.DataFrame(
-            {"unit": contents.units, "category": contents.categories}, index=pd.Index(self.analytes, name="analyte"), dtype=object
-        )
-        panel = Panel.from_arrays(
-            *(np.ascontiguousarray(cell) for cell in cells),
-            samples=self._samples(subjects, subject, visit),
-            analytes=analytes,
-            has_plates=subjects.plate is not None,
-            source=source,
-        )
-        matching = (self._model.cohort.matching if self._model.cohort else None) or {}
-        design = Design(
-            study["group"],
-            study["case"],
-            study["control"],
-            baseline=self.visits[0],
-            visits=self.visits[1:] or None,
-            matched_set=None if subjects.set_number is None else "Set",
-            matched_on=matching.get("on", ()),
-        )
-        return Study(panel, design)
-
-    def _samples(self, subjects: Subjects, subject: np.ndarray, visit: np.ndarray) -> pd.DataFrame:
-        study, cohort = self._contents.tables["study"], self._model.cohort
-        person = subjects.person[0] + 1
-        width = max(3, len(str(cohort.size if cohort else len(person))))
-        ids = np.array([f"S{number:0{width}d}" for number in person], dtype=object)
-        columns: dict[str, Any] = {
-            "subject": ids[subject],
-            "visit": np.array(self.visits, dtype=object)[visit],
-            "plate": np.full(len(subject), np.nan, dtype=object),
-            study["group"]: np.where(subjects.case, study["case"], study["control"]).astype(object)[subject],
-        }
-        if subjects.plate is not None:
-            plate = np.broadcast_to(subjects.plate[0], (len(self.visits), subjects.case.size))
-            columns["plate"] = np.array([f"P{number + 1}" for number in plate[visit, subject]], dtype=object)
-        if subjects.set_number is not None:
-            columns["Set"] = np.array([str(number + 1) for number in subjects.set_number], dtype=object)[subject]
-        for name, x in subjects.covariates.items():
-            levels = cohort.covariates[name].get("levels") if cohort else None
-            own = x[0] if levels is None else np.array(levels, dtype=object)[x[0]]
-            columns[name] = own[subject]
-        for name, x in subjects.scores.items():
-            columns[name] = x[0, visit, subject]
-        frame = pd.DataFrame(columns)
-        frame.index = pd.Index([f"{s} {v}" for s, v in zip(frame["subject"], frame["visit"], strict=True)], name="sample")
-        return frame
 
     @cached_property
     def _model(self) -> Model:
