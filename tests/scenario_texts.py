@@ -72,10 +72,6 @@ log_sd = 0.15
 [well]
 cv = 0.08
 
-[tail]
-share = 0.02
-factor = 5
-
 [limits]
 below = 0.1
 plate_log_sd = 0.2

@@ -20,6 +20,7 @@ from .scenario_texts import EVERYTHING
 ROOT = Path(__file__).parent.parent
 MOST = 4.5  # standard errors; of 10,000 comparisons one in fifteen runs would have one beyond
 
+TAIL = {"tail": {"share": 0.02, "factor": 5}, "group.odds_ratio": None}
 # Effects so strong that what is worked out from the cohort as if nobody were chosen would show.
 STRONG = {
     "cohort.size": 300,
@@ -44,9 +45,11 @@ KINDS = {
     "correlations in pairs": {
         "factors": {"pairs": {"IL-6, TNF-a": 0.6, "IL-6, VEGF": -0.4}},
         "plates.control_shares": [0.0, 0.4, 0.6],
-        "tail.share": 0.2,
+        "tail": {"share": 0.2, "factor": 5},
+        "group.odds_ratio": None,
     },
-    "no cohort": {"cohort": None, "cases": None, "matching": None, "set_effect": None, "covariate_effect": None},
+    "a tail": TAIL,
+    "no cohort": TAIL | {"cohort": None, "cases": None, "matching": None, "set_effect": None, "covariate_effect": None},
     "one visit": {"study.visits": ["only"], "cases": {"at_least": {"VAS": 22}}, "change": None, "missing.samples": 0.0},
 }
 
@@ -100,7 +103,7 @@ def test_quantities_that_are_compared():
         "samples missing",
     ]
     stated = table.set_index(["quantity", "analyte", "visit", "group"])["file"]
-    assert stated["geometric mean", "IL-6", "before", "control"] == pytest.approx(3 * 5**0.02)
+    assert stated["geometric mean", "IL-6", "before", "control"] == pytest.approx(3)
     assert stated["group effect", "VEGF", "before", ""] == pytest.approx(-0.8 * 0.7)
     assert stated["group effect", "IL-6", "before", ""] == pytest.approx(np.log(0.6) + 0.9 * 0.6 * 0.3)
     assert stated["change", "IL-6", "month1", "case"] == pytest.approx(np.log(1.5) / 2)
@@ -111,6 +114,9 @@ def test_quantities_that_are_compared():
     assert stated["correlation", "IL-6 / TNF-a", "", ""] == pytest.approx(0.3 * both)
     assert stated["limits between plates", "IL-6", "plate 3 / 1", ""] == pytest.approx(np.log(2))
     assert stated["share below", "IL-17", "before", "control"] == pytest.approx(0.9)
+    with_tail = calibrate(everything("a tail"), n_sim=4).set_index(["quantity", "analyte", "visit", "group"])["file"]
+    assert with_tail["geometric mean", "IL-6", "before", "control"] == pytest.approx(3 * 5**0.02)
+    assert "log odds ratio" not in with_tail
 
 
 def rows_with(scenario: Scenario, **amounts) -> dict:

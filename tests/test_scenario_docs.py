@@ -24,6 +24,7 @@ KINDS = {
     "numbers": "list of numbers",
     "amounts": "number for all, or analyte = number",
     "named": "name = number",
+    "pairs": "'A, B' = number",
     "loadings": "analyte = list of numbers",
     "blocks": "list of tables",
 }

@@ -236,8 +236,10 @@ def choose_frequency(stratum: np.ndarray, status: np.ndarray, cases: np.ndarray,
     """Choose controls whose distribution over strata is as near to that of the cases as whole numbers and controls allow.
 
     A stratum is a combination of levels and bands. Places go to strata by Webster's divisors (1/2, 3/2, ... over the number of
-    cases), within a stratum at random. Where a stratum runs out of controls the next in line fills up, whoever it is: of the
-    covariates together the groups become more alike, but a single level may end up less alike than without matching.
+    cases), within a stratum at random. Where a stratum runs out of controls the next in line fills up, whoever it is. So rare
+    levels, whose strata run out first, can be rarer in controls than in cases on average, which without matching they are not: in
+    "henry2010" .86 of the cases are White, .91 of the controls, and .86 of controls chosen at random. In a single study the groups
+    are nearer each other all the same (root mean square difference .07 against .10; prior chemotherapy .04 against .16).
 
     Parameters
     ----------
