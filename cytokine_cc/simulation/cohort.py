@@ -238,8 +238,8 @@ def choose_frequency(stratum: np.ndarray, status: np.ndarray, cases: np.ndarray,
     A stratum is a combination of levels and bands. Places go to strata by Webster's divisors (1/2, 3/2, ... over the number of
     cases), within a stratum at random. Where a stratum runs out of controls the next in line fills up, whoever it is. So rare
     levels, whose strata run out first, can be rarer in controls than in cases on average, which without matching they are not: in
-    "henry2010" .86 of the cases are White, .91 of the controls, and .86 of controls chosen at random. In a single study the groups
-    are nearer each other all the same (root mean square difference .07 against .10; prior chemotherapy .04 against .16).
+    "henry2010" .86 of cases are White, .91 of matched controls, .86 of others. A single study's groups are nearer each other all
+    the same (root mean square difference .07 against .10; prior chemotherapy .04 against .16).
 
     Parameters
     ----------

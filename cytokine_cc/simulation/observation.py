@@ -102,8 +102,8 @@ def lose(
         Natural logs.
     value, state : ndarray, of the same shape
     p : mapping
-        samples, values: shares; driver: position of an analyte, or None; correlation; centre, spread: of its log level; bound:
-        score under which a sample is lost.
+        samples, values: shares; driver: position of an analyte, or None; correlation: of its log level with a normal score;
+        centre, spread: of that level; bound: score under which a sample is lost.
 
     Returns
     -------
