@@ -241,7 +241,7 @@ class Analysis:
         return f"<Analysis of {self.study!r}\n  {rows}>"
 
     def describe(self) -> str:
-        """Say in words what was done and on what, as a methods paragraph.
+        """Say in words what was done and on what, as a methods paragraph; first of all, where the data are simulated, that they are.
 
         Returns
         -------
@@ -251,8 +251,8 @@ class Analysis:
         --------
         >>> import cytokine_cc as cc
         >>> text = cc.analyze(cc.load_study("quickstart")).describe()
-        >>> text.partition(",")[0]
-        'The study comprised 30 cases (Group: AIMSS) and 22 controls (no AIMSS)'
+        >>> text.partition(".")[0]
+        'The data are simulated (quickstart, seed 20260301): no person stands behind them'
         """
         return analysis_text(self)
 
