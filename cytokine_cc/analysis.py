@@ -241,7 +241,7 @@ class Analysis:
         return f"<Analysis of {self.study!r}\n  {rows}>"
 
     def describe(self) -> str:
-        """Say in words what was done and on what, as a methods paragraph; first of all, where the data are simulated, that they are.
+        """Say in words what was done and on what, as a methods paragraph; simulated data are called so first.
 
         Returns
         -------
