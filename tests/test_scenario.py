@@ -246,3 +246,32 @@ def test_patterns_that_no_study_can_show(pattern, message):
     row = {"says": "x", "question": "baseline", "p_below": 0.05, **pattern}
     with pytest.raises(cc.OptionError, match=message):
         cc.load_scenario("null").vary({"pattern": [row]})
+
+
+def test_numbers_of_numpy_are_as_good():
+    varied = cc.load_scenario("null").vary(
+        {"study.cases": np.int64(60), "subject.icc": np.float64(0.5), "study.visits": np.array(["a", "b"])}
+    )
+    assert (varied.n_case, varied.visits) == (60, ("a", "b"))
+    assert cc.load_scenario("null").content["study"]["cases"] == 30
+
+
+@pytest.mark.parametrize(
+    "changes", [{"analytes.M01": 5}, {"from": 5}, {"cohort": {"size": 9, "covariates": {"Age": 3}}}, {"subject": 4}]
+)
+def test_a_value_in_place_of_a_table_is_a_fault_of_the_file(changes):
+    with pytest.raises(cc.OptionError, match="must be a table|cohort"):
+        cc.load_scenario("plate_confounded").vary(changes)
+
+
+def test_faults_of_plan_and_patterns_are_listed_with_the_others():
+    with pytest.raises(cc.OptionError) as caught:
+        everything(**{
+            "subject.icc": 2.0,
+            "plan": {"baseline": {"test": "t"}},
+            "pattern": [{"says": "x", "question": "baseline", "p_below": 5, "exactly": 1}],
+            "published.room": 3,
+        })  # fmt: skip
+    text = str(caught.value)
+    for part in ("4 faults", "[subject] icc = 2.0", "[plan.baseline]", "[[pattern]] 1", "[published] has unknown key 'room'"):
+        assert part in text

@@ -27,18 +27,16 @@ def leaves(content: Mapping[str, Any]) -> Iterable[tuple[str, str, str, Any]]:
         if table in ("title", "about", "from", "plan", "pattern", "published") or not isinstance(own, Mapping):
             continue
         for key, value in own.items():
-            if table == "analytes":
+            if not isinstance(value, Mapping):
+                yield table, key, "", value
+            elif table == "analytes":
                 yield from ((table, column, key, number) for column, number in value.items())
             elif (table, key) in (("cohort", "covariates"), ("cohort", "scores")):
-                yield from (
-                    (f"{table}.{key}", parameter, name, number)
-                    for name, row in value.items()
-                    for parameter, number in row.items()
-                )
-            elif isinstance(value, Mapping):
-                yield from ((table, key, name, number) for name, number in value.items())
+                for name, row in value.items():
+                    parameters = row if isinstance(row, Mapping) else {"": row}
+                    yield from ((f"{table}.{key}", parameter, name, number) for parameter, number in parameters.items())
             else:
-                yield table, key, "", value
+                yield from ((table, key, name, number) for name, number in value.items())
 
 
 def paths(table: str, key: str, name: str) -> list[str]:

@@ -130,20 +130,18 @@ class Scenario:
     def __post_init__(self) -> None:
         file = self.file or self.name
         content = copy.deepcopy(dict(self.content))
-        found = read_contents(content, file)
-        asked = QUESTIONS if len(found.tables["study"]["visits"]) > 1 else (BASELINE,)
-        patterns = content.get("pattern", [])
-        if not isinstance(patterns, list):
-            raise OptionError(f"{file}: pattern must be a list of tables, each headed [[pattern]]; got {patterns!r}.")
-        values = {
-            "content": content,
-            "title": _line(content, "title", file),
-            "about": _line(content, "about", file),
-            "plan": Plan.from_table(content.get("plan", {}), file, asked),
-            "patterns": tuple(_pattern(row, f"{file}: [[pattern]] {i + 1}", found) for i, row in enumerate(patterns)),
-            "published": _published(content.get("published", {}), file),
-            "_contents": found,
-        }
+        found = read_contents(
+            content,
+            file,
+            {
+                "title": lambda found: _line(content, "title", file),
+                "about": lambda found: _line(content, "about", file),
+                "plan": lambda found: Plan.from_table(content.get("plan", {}), file, _asked(found)),
+                "patterns": lambda found: _patterns(content.get("pattern", []), file, found),
+                "published": lambda found: _published(content.get("published", {}), file),
+            },
+        )
+        values = {"content": content, "_contents": found, **found.more}
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -367,13 +365,23 @@ class Scenario:
         return pd.DataFrame(dict(self._model.variances), index=pd.Index(self.analytes, name="analyte"))
 
 
-def _pattern(row: Any, where: str, found: Contents) -> Pattern:
-    pattern = Pattern.from_table(row, where)
-    try:
-        pattern.check_against(found.analytes, found.tables["study"]["visits"][1:])
-    except OptionError as error:
-        raise OptionError(f"{where}: {error}") from None
-    return pattern
+def _asked(found: Contents) -> tuple[str, ...]:
+    return QUESTIONS if len(found.tables["study"]["visits"]) > 1 else (BASELINE,)
+
+
+def _patterns(rows: Any, file: str, found: Contents) -> tuple[Pattern, ...]:
+    if not isinstance(rows, list):
+        raise OptionError(f"{file}: pattern must be a list of tables, each headed [[pattern]]; got {rows!r}.")
+    patterns = []
+    for i, row in enumerate(rows):
+        where = f"{file}: [[pattern]] {i + 1}"
+        pattern = Pattern.from_table(row, where)
+        try:
+            pattern.check_against(found.analytes, found.tables["study"]["visits"][1:])
+        except OptionError as error:
+            raise OptionError(f"{where}: {error}") from None
+        patterns.append(pattern)
+    return tuple(patterns)
 
 
 def _line(content: Mapping[str, Any], key: str, file: str) -> str:

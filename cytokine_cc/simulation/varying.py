@@ -34,6 +34,8 @@ def varied(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     out = copy.deepcopy(dict(content))
     for path, value in changes.items():
         _put(out, path, value)
+    if not isinstance(out.get("from", {}), dict):
+        return out  # refused when it is read
     before = {leaf[:3]: leaf[3] for leaf in leaves(content)}
     sources = dict(out.get("from", {}))
     for table, key, name, value in leaves(out):
@@ -59,7 +61,7 @@ def _put(content: dict[str, Any], path: str, value: Any) -> None:
         if not isinstance(own, dict):
             raise OptionError(f"{path!r} leads through {table!r}, which is no table.")
     if value is not None:
-        own[key] = copy.deepcopy(value)
+        own[key] = copy.deepcopy(value.tolist() if hasattr(value, "tolist") else value)  # no numpy types in a file
     elif own.pop(key, None) is None:
         raise OptionError(f"{path!r} cannot be taken out: it is not there.")
 
