@@ -120,7 +120,8 @@ def simulate(name: str, seed: int, replicate: int, out: str) -> None:
 
 def _simulate(name: str, seed: int, replicate: int, out: str) -> None:
     from .simulation.scenario import load_scenario
-    from .simulation.writing import study_files, write_files
+    from .simulation.writing import study_files
+    from .text_files import write_files
 
     _check_folder(out)
     scenario = load_scenario(name)

@@ -23,8 +23,9 @@ from cytokine_cc.engine import run as run_plan
 from cytokine_cc.panel import State
 from cytokine_cc.report.summary import summary_text
 from cytokine_cc.simulation import writing
+from cytokine_cc.simulation.choice import published_draw
 from cytokine_cc.simulation.scenario import Scenario, load_scenario, scenario_names
-from cytokine_cc.simulation.writing import published_draw, study_files
+from cytokine_cc.simulation.writing import study_files
 from cytokine_cc.text_files import write_files
 
 from .scenario_texts import EVERYTHING

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 from ..plan import Plan, Question
 from ..simulation.error_rates import ErrorRates
 from ..simulation.scenario import Scenario
-from .summary import WIDTH
+from .summary import counted, wrapped
 
 _SHARES = {
     "size": "size: true nulls with p <= {alpha}, not adjusted",
@@ -119,11 +118,6 @@ def share_text(estimate: float, mcse: float, n_sim: int, digits: int) -> str:
     return f"{text} (at most {bound:.6g}%)" if estimate == 0 else f"{text} (at least {100 - bound:.6g}%)"
 
 
-def counted(count: int, one: str, several: str = "") -> str:
-    """Write a number with what it counts."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
-
-
 def _share(row: dict[Any, Any], digits: int) -> str:
     return share_text(row["estimate"], row["mcse"], row["n_sim"], digits)
 
@@ -181,8 +175,3 @@ def _columns_text(shown: Sequence[str], question: Question) -> Iterator[str]:
         yield f"coverage: of the {100 * question.conf_level:g}% interval"
     if "type_m" in shown:
         yield "of significant estimates, type_m: mean size / true size; type_s: share with the wrong sign"
-
-
-def wrapped(text: str, indent: str = "", hang: int = 2) -> list[str]:
-    """Break text into lines of the page's width."""
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + " " * hang, break_on_hyphens=False)

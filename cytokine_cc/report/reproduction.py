@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from ..engine import Contrast, run
-from ..simulation.choice import choice_text
+from ..simulation.choice import choice_text, published_draw
 from ..simulation.error_rates import ErrorRates, certify
 from ..simulation.patterns import Pattern
 from ..simulation.scenario import Scenario
+from ..simulation.writing import study_files
 from ..study import Study
-from .rates import counted, pattern_lines, wrapped
-from .summary import p_text
+from ..text_files import write_files
+from .rates import pattern_lines
+from .summary import counted, p_text, wrapped
 
 N_SIM = 2_000
 _LABEL, _CELL = 30, 22  # widths of the columns
@@ -60,8 +62,6 @@ def reproduce(scenario: Scenario, *, n_sim: int = N_SIM, n_jobs: int = 1) -> Rep
     -------
     Reproduction
     """
-    from ..simulation.writing import published_draw
-
     seed, replicate = published_draw(scenario)
     rates = certify(scenario.plan, scenario, n_sim=n_sim, seed=seed, n_jobs=n_jobs, intervals=False)
     return Reproduction(scenario, seed, replicate, choice_text(scenario, seed, replicate), scenario.draw(seed, replicate), rates)
@@ -79,8 +79,6 @@ def write_reproduction(found: Reproduction, folder: Any) -> list[Path]:
     -------
     list of Path
     """
-    from ..simulation.writing import study_files, write_files
-
     files = {
         **study_files(found.study, found.scenario, found.seed, found.replicate),
         "reproduction.txt": reproduction_text(found),
@@ -158,7 +156,7 @@ def _row(label: str, *cells: str) -> Iterator[str]:
 def _shown(pattern: Pattern, contrasts: Sequence[Contrast], study: Study) -> tuple[bool, str]:
     """Say whether a study shows a pattern, and what it has in its place."""
     names = list(study.analytes)
-    p = _p_values(pattern, contrasts, study)
+    p = pattern.lowest_p(contrasts, names, study.visits)
     order = [int(i) for i in np.argsort(p, kind="stable") if p[i] < np.inf]
     direction = {"lower": " lower", "higher": " higher"}.get(pattern.direction, "")
     kind = "adjusted p" if pattern.adjusted else "p"
@@ -168,19 +166,6 @@ def _shown(pattern: Pattern, contrasts: Sequence[Contrast], study: Study) -> tup
         more = f" and {len(listed) - _MOST} more" if len(listed) > _MOST else ""
         text += ": " + ", ".join(listed[:_MOST]) + more
     return bool(pattern.shown_by(contrasts, names, study.visits)), text
-
-
-def _p_values(pattern: Pattern, contrasts: Sequence[Contrast], study: Study) -> np.ndarray:
-    """Return the lowest p of each analyte over the comparisons that make it a hit; infinite where none does."""
-    anywhere = replace(pattern, visits=None, group="")
-    lowest = np.full(len(study.analytes), np.inf)
-    for contrast in contrasts:
-        at = "" if contrast.visit is None else study.visits[contrast.visit]
-        if (pattern.visits is None or at in pattern.visits) and pattern.group in ("", contrast.group):
-            p = contrast.p_adjusted if pattern.adjusted else contrast.statistics.p_value
-            hits = anywhere.hits([contrast], study.analytes, study.visits)
-            lowest = np.where(hits, np.minimum(lowest, p), lowest)
-    return lowest
 
 
 def _frequency(found: Reproduction) -> Iterator[str]:

@@ -43,14 +43,14 @@ def summary_text(analysis: Analysis) -> str:
 
 def _study_lines(study: Study) -> Iterator[str]:
     design = study.design
-    yield from _wrapped(simulated_text(study))
+    yield from wrapped(simulated_text(study))
     groups = f"{study.n_case} cases ({design.group} = {design.case}), {study.n_control} controls ({design.control})"
     yield f"{groups}; matching: {design.matching}"
     visits = f"; later: {', '.join(study.visits)}" if study.visits else ""
     yield f"{len(study.analytes)} analytes in {len(study.panel.samples)} samples; baseline: {study.baseline}{visits}"
     unused = [label for label in study.panel.samples["visit"].unique() if label not in {*study.baseline_visits, *study.visits}]
     if unused:
-        yield from _wrapped(f"visits that the design does not name: {', '.join(unused)}")
+        yield from wrapped(f"visits that the design does not name: {', '.join(unused)}")
     panel = study.panel
     frames = (panel.values, panel.state, panel.lower_limit, panel.upper_limit)
     below, above = beyond_limits(*(frame.to_numpy() for frame in frames))
@@ -61,7 +61,7 @@ def _study_lines(study: Study) -> Iterator[str]:
     worst = shares[shares > 0.2].sort_values(ascending=False, kind="stable")
     if len(worst):
         shown = ", ".join(f"{name} {share:.0%}" for name, share in worst.head(6).items())
-        yield from _wrapped(f"most often below: {shown}" + (f" and {len(worst) - 6} more above 20%" if len(worst) > 6 else ""))
+        yield from wrapped(f"most often below: {shown}" + (f" and {len(worst) - 6} more above 20%" if len(worst) > 6 else ""))
 
 
 def _question_lines(title: str, results: Results, alpha: float) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _untested_lines(table: pd.DataFrame) -> Iterator[str]:
     groups = list(gone.groupby([gone["analyte"], reasons], sort=False))
     for (name, reason), rows in groups[:_MOST]:
         often = f" ({len(rows)} comparisons)" if len(rows) > 1 else ""
-        yield from _wrapped(f"{name}{often}: {reason}", indent="  ")
+        yield from wrapped(f"{name}{often}: {reason}", indent="  ")
     if len(groups) > _MOST:
         yield f"  and {len(groups) - _MOST} more that could not be tested"
 
@@ -109,7 +109,7 @@ def _note_lines(table: pd.DataFrame) -> Iterator[str]:
     notes = table.loc[table["p_value"].notna() & (table["note"] != ""), "note"].str.split("; ").explode()
     kinds = notes.str.replace(r"\b\d+ (value|number|subject)s?\b", r"some \1s", regex=True).value_counts(sort=False)
     for kind, count in kinds.items():
-        yield from _wrapped(f"note ({count} row{'s' if count > 1 else ''}): {kind}", indent="  ")
+        yield from wrapped(f"note ({count} row{'s' if count > 1 else ''}): {kind}", indent="  ")
 
 
 def _left_out_lines(analysis: Analysis) -> Iterator[str]:
@@ -132,16 +132,18 @@ def _reason_lines(title: str, results: Results, baseline: str) -> Iterator[str]:
         for reason, visit in zip(excluded["reason"], excluded["visit"], strict=True)
     ]
     for reason, rows in excluded.groupby(pd.Series(reasons, index=excluded.index, dtype=object), sort=False):
-        what = _many(len(rows), "sample" if (rows["analyte"] == "").all() else "value")
-        yield from _wrapped(f"{title.lower()}: {what} of {_many(rows['subject'].nunique(), 'subject')}: {reason}", indent="  ")
+        what = counted(len(rows), "sample" if (rows["analyte"] == "").all() else "value")
+        yield from wrapped(f"{title.lower()}: {what} of {counted(rows['subject'].nunique(), 'subject')}: {reason}", indent="  ")
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, one: str, several: str = "") -> str:
+    """Write a number with what it counts."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
+def wrapped(text: str, indent: str = "", hang: int = 2) -> list[str]:
+    """Break text into lines of the page's width."""
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + " " * hang, break_on_hyphens=False)
 
 
 def number(value: float) -> str:

@@ -12,8 +12,8 @@ from ..design import Design
 from ..panel import Panel
 from ..study import Study
 from .cohort import Cohort, Subjects
+from .contents import Contents
 from .model import Model
-from .reading import Contents
 
 
 def as_study(contents: Contents, model: Model, drawn: Mapping[str, Any], source: str) -> Study:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import whole_number
-from .reading import Contents
+from .contents import Contents
 from .realised import GROUPS, amounts, log_ratios, measure, reached, tail_of, well_variance
 from .scenario import Scenario
 

@@ -8,6 +8,11 @@ from .replicates import BLOCK_VALUES, Work
 from .scenario import Scenario
 
 
+def published_draw(scenario: Scenario) -> tuple[int, int]:
+    """Return seed and replicate of the study to show: those that the scenario file names, else seed 1, replicate 0."""
+    return scenario.published.get("seed", 1), scenario.published.get("replicate", 0)
+
+
 def choice_text(scenario: Scenario, seed: int, replicate: int, cited: str = "") -> str:
     """Say how a draw came to be shown, and whether it shows what was published.
 
@@ -48,8 +53,7 @@ def choice_text(scenario: Scenario, seed: int, replicate: int, cited: str = "") 
 
 def _first(scenario: Scenario, seed: int, end: int) -> int | None:
     """Return the first draw before `end` that shows all patterns."""
-    values = len(scenario.visits) * len(scenario.analytes) * (scenario.n_case + scenario.n_control)
-    step = max(1, BLOCK_VALUES // values)
+    step = max(1, BLOCK_VALUES // scenario.values_per_study)
     for start in range(0, end, step):
         shown = np.flatnonzero(_shows(scenario, seed, range(start, min(end, start + step))))
         if len(shown):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from scipy.special import bdtr, betaincinv
 
 from ..errors import did_you_mean, quoted
 from .cohort import Cohort, draw_people
+from .origins import sayable
 from .parameters import KINDS_OF_SOURCE
 from .streams import Streams
 from .tables import Reader, in_toml
@@ -208,54 +209,19 @@ def _check_sources(content: Mapping[str, Any], found: Contents, reader: Reader) 
     if not isinstance(sources, Mapping):
         reader.add('[from] must be a table: \'table.key\' = "sourced: ...", "computed: ..." or "assumed: ...".')
         return
-    nothing = []
+    nothing, may_name = [], sayable(content)
     for path, text in sources.items():
         if not isinstance(text, str) or not text.startswith(KINDS_OF_SOURCE):
             reader.add(f"[from] {path!r} = {in_toml(text)} is not allowed: a text that starts with {quoted(KINDS_OF_SOURCE)}.")
         if path.partition(".")[0] != "study" or "study" in content:  # that there is none is said once
-            nothing += [] if is_said(path, content) else [path]
-    said = list(_paths(content)) if nothing else []
+            nothing += [] if path in may_name else [path]
     for path in nothing[:_SHOWN]:
         reader.add(
             f"[from] {path!r} names nothing that the file says; write it as table.key, such as 'study.cases'."
-            f"{did_you_mean(path, said)}"
+            f"{did_you_mean(path, may_name)}"
         )
     if len(nothing) > _SHOWN:
         reader.add(f"[from] and {len(nothing) - _SHOWN} more lines that name nothing: {quoted(nothing[_SHOWN:])}.")
-
-
-def _paths(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a line of [from] may name."""
-    for table, own in content.items():
-        if table == "from":
-            continue
-        yield table
-        for key, value in own.items() if isinstance(own, Mapping) else ():
-            yield f"{table}.{key}"
-            for name in value if isinstance(value, Mapping) else ():
-                yield from (f"{table}.{name}", f"{table}.{name}.{key}") if table == "analytes" else (f"{table}.{key}.{name}",)
-
-
-def is_said(path: str, content: Mapping[str, Any]) -> bool:
-    """Whether a path such as 'study.cases', 'analytes.mean' or 'cohort.scores' leads to something in the file."""
-    table, _, rest = path.partition(".")
-    if table not in content:
-        return False
-    if not rest:
-        return True
-    own = content[table]
-    if table == "analytes" and isinstance(own, Mapping):
-        key, _, name = rest.partition(".")
-        rows = [own[name]] if name in own else [] if name else list(own.values())
-        return any(isinstance(row, Mapping) and key in row for row in rows)
-    while rest:
-        if not isinstance(own, Mapping):
-            return False
-        heads = [key for key in sorted(own, key=len, reverse=True) if rest == key or rest.startswith(f"{key}.")]
-        if not heads:
-            return False
-        own, rest = own[heads[0]], rest[len(heads[0]) + 1 :]
-    return True
 
 
 def _check_yield(content: Mapping[str, Any], found: Contents, reader: Reader) -> None:

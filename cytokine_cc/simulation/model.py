@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from .cohort import SLICE_VALUES, Cohort, Subjects, draw_subjects
-from .reading import Contents
+from .contents import Contents
 from .streams import Streams
 
 _CONTROLS = 8_000  # drawn once to learn which covariates those who are chosen have

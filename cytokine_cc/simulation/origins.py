@@ -41,6 +41,12 @@ def leaves(content: Mapping[str, Any]) -> Iterable[tuple[str, str, str, Any]]:
 
 def paths(table: str, key: str, name: str) -> list[str]:
     """Where [from] may speak of a value, the nearest first."""
-    nested = table.startswith("cohort.")
-    inner = [f"{table}.{name}.{key}", f"{table}.{name}", table] if nested else [f"{table}.{key}.{name}", f"{table}.{key}", table]
-    return [*inner, *([table.partition(".")[0]] if nested else [])]
+    if table.startswith("cohort."):
+        return [f"{table}.{name}.{key}", f"{table}.{name}", table, table.partition(".")[0]]
+    return [*([f"{table}.{key}.{name}"] if name else []), f"{table}.{key}", table]
+
+
+def sayable(content: Mapping[str, Any]) -> list[str]:
+    """Return all that a line of [from] may name, such as 'study.cases', 'analytes.mean', 'cohort.scores' or 'plan'."""
+    values = [path for table, key, name, _ in leaves(content) for path in paths(table, key, name)]
+    return list(dict.fromkeys([*(table for table in content if table != "from"), *values]))

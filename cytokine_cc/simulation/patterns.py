@@ -160,11 +160,25 @@ class Pattern:
         OptionError
             Analytes, visits or a group that the contrasts do not have; a direction where the test has no estimate.
         """
+        return self.lowest_p(contrasts, analytes, later) < np.inf
+
+    def lowest_p(self, contrasts: Sequence[Contrast], analytes: Sequence[str], later: Sequence[str] = ()) -> np.ndarray:
+        """Return the lowest p of each analyte over the comparisons that make it a hit; infinite where none does.
+
+        Parameters
+        ----------
+        contrasts, analytes, later
+            As `hits`.
+
+        Returns
+        -------
+        ndarray, shape (..., analytes)
+        """
         counted = self._counted(analytes)
-        hit = np.zeros(counted.shape, dtype=bool)
+        lowest = np.full(counted.shape, np.inf)
         for contrast in self._chosen(contrasts, later):
             p = contrast.p_adjusted if self.adjusted else contrast.statistics.p_value
-            below = p < self.p_below
+            hit = counted & (p < self.p_below)
             if self.direction != "any":
                 side = contrast.statistics.side
                 if (np.isnan(side) & ~np.isnan(p)).any():
@@ -172,9 +186,9 @@ class Pattern:
                         f"pattern {self.says!r}: the direction {self.direction!r} cannot be told from this test of "
                         f"{self.question}, which gives no estimate. Use a test that does, or direction='any'."
                     )
-                below = below & (side < 0 if self.direction == "lower" else side > 0)
-            hit = hit | (below & counted)
-        return hit
+                hit = hit & (side < 0 if self.direction == "lower" else side > 0)
+            lowest = np.where(hit, np.fmin(lowest, p), lowest)
+        return lowest
 
     def shown_by(self, contrasts: Sequence[Contrast], analytes: Sequence[str], later: Sequence[str] = ()) -> np.ndarray:
         """Say which replicates show the pattern.

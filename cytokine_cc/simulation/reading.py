@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import OptionError
 from .cohort import Cohort
-from .contents import CHECKS, Contents, is_said
-from .parameters import ANALYTE_KEYS, COVARIATE_KEYS, EFFECT_KEYS, LEVEL_KEYS, SCORE_KEYS, TABLES, TOP, Key
+from .contents import CHECKS, Contents
+from .parameters import ANALYTE_KEYS, COVARIATE_KEYS, EFFECT_KEYS, LEVEL_KEYS, SCORE_KEYS, TABLES, TOP
 from .tables import Reader, in_toml
 
 
@@ -193,6 +193,3 @@ def _read_effects(content: Mapping[str, Any], found: Contents, covariates: Mappi
             reader.known(f"[covariate_effect] {name!r} level", [own["level"] or ""], levels, "level")
         elif own["level"] is not None and levels is None and name in covariates:
             reader.add(f"[covariate_effect] {name!r} level: {name!r} is a number and has no levels; use per.")
-
-
-__all__ = ["Contents", "Key", "is_said", "read_contents"]

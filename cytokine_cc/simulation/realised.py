@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from ..panel import State
 from .cohort import Subjects
-from .reading import Contents
+from .contents import Contents
 from .scenario import Scenario
 
 GROUPS = ("case", "control")

@@ -22,11 +22,12 @@ from ..toml_files import read_toml
 from .as_study import as_study
 from .cohort import draw_subjects
 from .components import add_up
+from .contents import Contents
 from .model import Model, model_of
 from .observation import draw_limits, draw_plates, lose, observe
 from .origins import parameters_of
 from .patterns import Pattern
-from .reading import Contents, read_contents
+from .reading import read_contents
 from .streams import Streams
 from .varying import varied
 

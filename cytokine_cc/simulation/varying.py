@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import OptionError, did_you_mean, quoted
-from .origins import leaves, paths
+from .origins import leaves, paths, sayable
 from .parameters import ANALYTE_KEYS
-from .reading import is_said
 
 _VARIED = "assumed: varied"
 
@@ -40,12 +39,13 @@ def varied(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     sources = dict(out.get("from", {}))
     for table, key, name, value in leaves(out):
         if (table, key, name) not in before or before[table, key, name] != value:
-            sources[paths(table, key, name)[0] if name else f"{table}.{key}"] = _VARIED
+            sources[paths(table, key, name)[0]] = _VARIED
     for table in ("plan", "pattern"):
         if table in out and out[table] != content.get(table):
             sources[table] = _VARIED
     if sources:
-        out["from"] = {said: text for said, text in sources.items() if is_said(said, out)}
+        may_name = sayable(out)
+        out["from"] = {said: text for said, text in sources.items() if said in may_name}
     if "published" in out and not any(path.startswith("published") for path in changes):
         out["published"] = {key: value for key, value in out["published"].items() if key not in ("seed", "replicate")}
     return out

@@ -17,11 +17,10 @@ from ..panel import State
 from ..quickstart import write_quickstart
 from ..study import Study
 from ..text_files import write_files
-from .choice import choice_text
+from .choice import choice_text, published_draw
 from .datapackage import Column, Table, package_text
 from .scenario import Scenario, load_scenario, scenario_names
 
-_NOBODY = "No person and no laboratory stands behind it: no value was measured."
 _WIDTH = 118
 _VALUE_DIGITS, _LIMIT_DIGITS, _MOST_DIGITS = 4, 3, 17
 
@@ -70,9 +69,10 @@ def study_files(study: Study, scenario: Scenario, seed: int, replicate: int = 0)
     panel = _panel_table(study, patients, order, clinical.key)
     _check_names(clinical, scenario)
     drawn = (
-        f"Drawn from the scenario {scenario.name!r} with seed {seed}, replicate {replicate}. No person and no laboratory stands "
+        f"Drawn from the scenario {scenario.name!r} with seed {seed}, replicate {replicate}. No person and no laboratory "
+        "stands behind it: no value was measured."
     )
-    heading = [f"{drawn}behind it: no value was measured.", *_named(scenario, seed, replicate), _assumed(scenario)]
+    heading = [drawn, *_named(scenario, seed, replicate), _assumed(scenario)]
     paragraphs = [*_modelled_on(scenario), *(" ".join(part.split()) for part in scenario.about.split("\n\n") if part.strip())]
     origin = f"scenario {scenario.name}, seed {seed}, replicate {replicate}"
     source = {"title": f"cytokine_cc, {origin}"}
@@ -88,11 +88,6 @@ def study_files(study: Study, scenario: Scenario, seed: int, replicate: int = 0)
             [panel, clinical],
         ),
     }
-
-
-def published_draw(scenario: Scenario) -> tuple[int, int]:
-    """Return seed and replicate of the study to show: those that the scenario file names, else seed 1, replicate 0."""
-    return scenario.published.get("seed", 1), scenario.published.get("replicate", 0)
 
 
 def rebuild() -> None:
