@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it equal to _PUBLIC
+    from . import plots
     from .analysis import Analysis, analyze, change_between, change_within, compare_baseline
     from .balance import balance_table
     from .config import load_study
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from .plan import Baseline, ChangeBetween, ChangeWithin, Plan
     from .readers import read_panel
     from .results import Results
+    from .report.writing import write_report
     from .simulation.error_rates import ErrorRates, certify
     from .simulation.patterns import Pattern
     from .simulation.scenario import Scenario, load_scenario
@@ -25,7 +27,7 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
 
 __version__ = "0.1.0"
 
-# Public name -> module that holds it; loaded on first use, so that the import costs nothing.
+# Public name -> module that holds it ("": it is one itself); loaded on first use, so that the import costs nothing.
 _PUBLIC = {
     # data in
     "Panel": "panel",
@@ -57,6 +59,9 @@ _PUBLIC = {
     "Pattern": "simulation.patterns",
     "certify": "simulation.error_rates",
     "ErrorRates": "simulation.error_rates",
+    # show
+    "plots": "",
+    "write_report": "report.writing",
     # errors
     "CytokineError": "errors",
     "PanelError": "errors",
@@ -70,7 +75,8 @@ __all__ = ["__version__", *_PUBLIC]
 
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
-        value = getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
+        module = importlib.import_module(f".{_PUBLIC[name] or name}", __name__)
+        value = getattr(module, name) if _PUBLIC[name] else module
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

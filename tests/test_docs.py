@@ -35,7 +35,7 @@ def test_public_names_load_and_are_documented(name):
 def test_editors_see_the_same_names():
     tree = ast.parse((ROOT / "cytokine_cc" / "__init__.py").read_text(encoding="utf-8"))
     seen = {
-        alias.name: node.module
+        alias.name: node.module or ""
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.level
         for alias in node.names
