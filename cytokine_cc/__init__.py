@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from .panel import Panel, State
     from .plan import Baseline, ChangeBetween, ChangeWithin, Plan
     from .readers import read_panel
-    from .results import Results
     from .report.writing import write_report
+    from .results import Results
     from .simulation.error_rates import ErrorRates, certify
     from .simulation.patterns import Pattern
     from .simulation.scenario import Scenario, load_scenario
