@@ -1,0 +1,269 @@
+"""From the model of a page to one HTML file that needs nothing else: no network, no fonts, no other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import OptionError
+from .document import Block, Bullets, Column, Facts, Page, Picture, Table, Text
+from .summary import counted, number, p_text
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet computes a cell that begins so
+_LONG_WORD, _LONG_TEXT, _FILTERED, _PORTRAIT = 24, 40, 8, 105  # letters, letters, rows, letters of a line
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # no HTML file may hold these
+_FOLDER = Path(__file__).parent
+
+
+def page_html(page: Page) -> str:
+    """Write a page as one HTML file.
+
+    Its only scripts and styles are its own (their hashes stand in its Content-Security-Policy), and it can load nothing.
+    All texts are escaped. It reads without JavaScript, which adds sorting, filtering and copying.
+
+    Parameters
+    ----------
+    page : Page
+
+    Returns
+    -------
+    str
+        For a file in UTF-8.
+
+    Notes
+    -----
+    Numbers are rounded for reading; copies and CSV files hold all digits. In those, a text that begins with ``= + - @`` (or a
+    tab) and is no number has an apostrophe before it, so that a spreadsheet shows it and does not compute it.
+
+    Examples
+    --------
+    >>> from cytokine_cc.report.document import Page, Section, Text
+    >>> html = page_html(Page("Report", "of a study", sections=[Section("first", "First", [Text("IL-6 < 1 pg/mL")])]))
+    >>> "<p>IL-6 &lt; 1 pg/mL</p>" in html
+    True
+    """
+    names = _Names()
+    sections = [
+        {"id": names.new(section.key), "title": section.title, "blocks": [_view(block, names) for block in section.blocks]}
+        for section in page.sections
+    ]
+    return _template().render(page=page, sections=sections, **_assets())
+
+
+def svg_of(drawn: Axes | Figure) -> str:
+    """Return a picture as SVG: text stays text, and the same picture is the same text each time.
+
+    Parameters
+    ----------
+    drawn : Axes or Figure
+        Of Axes, the whole figure is taken.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    OptionError
+        It is neither.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> svg_of(Figure()).startswith("<?xml")
+    True
+    """
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
+
+    if not isinstance(drawn, Axes | FigureBase):
+        raise OptionError(f"svg_of() takes matplotlib Axes or a Figure; got {type(drawn).__name__}.")
+    figure: Any = drawn.figure
+    figure = getattr(figure, "figure", figure)  # of a part of a figure, the whole
+    file = BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cytokine_cc", "svg.image_inline": True}):
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    return file.getvalue().decode()
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """Return a table as CSV at full precision, its texts such that no spreadsheet takes them for formulas."""
+    safe = frame.apply(lambda column: column.map(_no_formula) if column.dtype.kind not in "biufcmM" else column)
+    return safe.rename(columns=_no_formula).to_csv(index=False, lineterminator="\n")
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) and not _is_number(value) else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+class _Names:
+    """Addresses on the page, which are names of files too: without spaces, each once."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = {"content"}
+
+    def new(self, key: str) -> str:
+        base = re.sub(r"[^\w.-]+", "-", key).strip("-.") or "part"
+        name, count = base, 1
+        while name in self.taken:
+            count += 1
+            name = f"{base}-{count}"
+        self.taken.add(name)
+        return name
+
+
+def _view(block: Block, names: _Names) -> dict[str, Any]:
+    """Return what the template shows of a block."""
+    match block:
+        case Text():
+            return {"kind": "text", "text": block.text, "warning": block.warning}
+        case Bullets():
+            return {"kind": "bullets", "items": block.items}
+        case Facts():
+            return {"kind": "facts", "items": block.items}
+        case Picture():
+            return _picture(block, names)
+        case Table():
+            return _table(block, names)
+    raise TypeError(f"a section of a page holds no {type(block).__name__}")
+
+
+def _picture(picture: Picture, names: _Names) -> dict[str, Any]:
+    size = re.search(r'<svg[^>]*?\swidth="([\d.]+)pt"[^>]*?>|<svg[^>]*>', picture.svg)
+    high = re.search(r'<svg[^>]*?\sheight="([\d.]+)pt"', picture.svg)
+    wide = size and size.group(1)
+    return {
+        "kind": "picture",
+        "id": names.new(picture.key),
+        "caption": picture.caption,
+        "alt": picture.alt,
+        "src": _data_uri("image/svg+xml", picture.svg),
+        "csv": _data_uri("text/csv;charset=utf-8", csv_text(picture.data)),
+        "width": round(float(wide) * 4 / 3) if wide else "",
+        "height": round(float(high.group(1)) * 4 / 3) if high else "",
+    }
+
+
+def _table(table: Table, names: _Names) -> dict[str, Any]:
+    shown = [_cells(table.frame[column.name], column.kind) for column in table.columns]
+    texts = [[text for text, _ in cells] for cells in shown]
+    marks = table.frame[table.mark].fillna(False).astype(bool) if table.mark else np.zeros(len(table.frame), dtype=bool)
+    heads = [_head(column, column_texts) for column, column_texts in zip(table.columns, texts, strict=True)]
+    return {
+        "kind": "table",
+        "id": names.new(table.key),
+        "caption": table.caption,
+        "note": table.note,
+        "folded": table.folded,
+        "columns": heads,
+        "rows": list(zip(marks, zip(*shown, strict=True), strict=True)),
+        "count": counted(len(table.frame), "row"),
+        "filtered": len(table.frame) >= _FILTERED,
+        "wide": sum(head["letters"] + 2 for head in heads) > _PORTRAIT,
+        "csv": _data_uri("text/csv;charset=utf-8", csv_text(table.frame)),
+    }
+
+
+def _head(column: Column, texts: list[str]) -> dict[str, Any]:
+    longest = max(map(len, texts), default=0)
+    words = max((len(word) for text in [column.header, *texts] for word in text.split()), default=0)
+    is_long = column.kind == "text" and longest > _LONG_TEXT
+    return {
+        "header": column.header,
+        "more": column.more,
+        "text": column.kind == "text",
+        "long": is_long,
+        "breaks": words > _LONG_WORD,
+        "letters": min(longest, _LONG_TEXT) if column.kind == "text" else max(longest, min(words, _LONG_WORD)),
+    }
+
+
+def _cells(values: pd.Series, kind: str) -> list[tuple[str, str]]:
+    """Give what each cell shows, and the full value where that is something else ("" where it is not)."""
+    show = _SHOW[kind]
+    return [_cell(value, show) for value in values]
+
+
+def _cell(value: Any, show: Callable[[Any], tuple[str, str]]) -> tuple[str, str]:
+    return ("", "") if pd.isna(value) else show(value)
+
+
+def _full(text: str, value: Any) -> tuple[str, str]:
+    full = repr(float(value))
+    return text, "" if text == full else full
+
+
+def _count(value: Any) -> tuple[str, str]:
+    if value != int(value):
+        return _full(number(value), value)
+    text = f"{int(value):,}"
+    return text, "" if text == str(int(value)) else str(int(value))
+
+
+def _share(value: Any) -> tuple[str, str]:
+    """Whole percents; a decimal where whole ones would say none or all."""
+    near = min(value, 1 - value)
+    text = f"{value:.0%}" if near == 0 or near >= 0.01 else "<0.1%" if value < 0.001 else f"{value:.1%}"
+    return _full(">99.9%" if text == "100.0%" else text, value)
+
+
+_SHOW: dict[str, Callable[[Any], tuple[str, str]]] = {
+    "text": lambda value: (str(value), ""),
+    "count": _count,
+    "number": lambda value: _full(number(value), value),
+    "p": lambda value: _full(p_text(value), value),
+    "share": _share,
+}
+
+
+def _data_uri(kind: str, text: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(text.encode(errors='replace')).decode()}"
+
+
+def _plain(value: Any) -> Any:
+    return _CONTROL.sub("\ufffd", value) if isinstance(value, str) and _CONTROL.search(value) else value
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(_FOLDER)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_plain
+    )
+    return environment.get_template("page.html.j2")
+
+
+@cache
+def _assets() -> dict[str, Any]:
+    """Style and script, and the policy that allows them alone."""
+    from markupsafe import Markup
+
+    css, script = ((_FOLDER / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    own = [f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in (css, script)]
+    policy = f"default-src 'none'; img-src data:; style-src {own[0]}; script-src {own[1]}; base-uri 'none'; form-action 'none'"
+    return {"css": Markup(css), "script": Markup(script), "policy": Markup(policy)}
