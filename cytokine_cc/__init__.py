@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from .analysis import Analysis, analyze, change_between, change_within, compare_baseline
     from .balance import balance_table
     from .config import load_study
+    from .correlations import correlation_table
     from .design import Design
     from .errors import AnalysisWarning, CytokineError, OptionError, PanelError, StudyError
     from .matching import match_controls
@@ -51,6 +52,7 @@ _PUBLIC = {
     "analyze": "analysis",
     "Analysis": "analysis",
     "descriptives": "summaries",
+    "correlation_table": "correlations",
     "Results": "results",
     "adjust_pvalues": "multiplicity",
     # simulation
