@@ -1,8 +1,9 @@
-"""Adjusted p-values: by definition (closed testing), against statsmodels, at the edges; R stands in test_reference.py."""
+"""Adjusted p-values: by definition (closed testing), against statsmodels, at the edges (R: test_reference.py); order_band."""
 
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
 import cytokine_cc as cc
-from cytokine_cc.multiplicity import METHODS
+from cytokine_cc.multiplicity import METHODS, order_band
 from cytokine_cc.wording import CORRECTIONS
 
 many = settings(derandomize=True, max_examples=80, deadline=None)
@@ -283,3 +284,62 @@ def test_text_is_refused_as_an_option_error():
 
 def test_every_method_has_words():
     assert set(CORRECTIONS) == set(METHODS)
+
+
+# ---------------------------------------------------------------- the band of sorted p-values
+
+
+def test_the_band_is_that_of_qqconf():
+    table = pd.read_csv(Path(__file__).parent / "reference" / "order_band.csv")
+    assert len(table) == 228
+    for (n, conf_level), rows in table.groupby(["n", "conf_level"]):
+        at = rows["i"].to_numpy() - 1
+        for got, name in zip(order_band(int(n), float(conf_level)), ("low", "high"), strict=True):
+            np.testing.assert_allclose(got[at], rows[name], rtol=1e-9, atol=0, err_msg=f"{n} {conf_level}")
+
+
+@pytest.mark.parametrize(("n", "conf_level"), [(1, 0.3), (2, 0.9), (7, 0.5), (36, 0.95), (500, 0.95)])
+def test_uniform_numbers_keep_within_the_band_as_often_as_it_says(n, conf_level):
+    low, high = order_band(n, conf_level)
+    u = np.sort(np.random.default_rng(n).random((20_000, n)), axis=1)
+    inside = ((u >= low) & (u <= high)).all(axis=1).mean()
+    assert abs(inside - conf_level) < 4 * np.sqrt(conf_level * (1 - conf_level) / 20_000)
+
+
+def test_two_numbers_by_geometry():
+    """Of (a, b) sorted: a within [l1, h1], b within [l2, h2] of the mirror image, by areas."""
+    (l1, l2), (h1, h2) = order_band(2, 0.8)
+    area = (h1 - l1) * (h2 - l2) - (h1 - l2) ** 2 / 2  # a rectangle without the corner where a > b
+    assert 2 * area == pytest.approx(0.8, rel=1e-9)
+    assert (h1, h2) == (1 - l2, 1 - l1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 36, 2000])
+def test_the_band_is_symmetric_rising_and_wider_at_a_higher_level(n):
+    low, high = order_band(n, 0.95)
+    assert low.shape == high.shape == (n,)
+    assert (0 < low).all()
+    assert (low < high).all()
+    assert (high < 1).all()
+    assert (np.diff(low) > 0).all()
+    assert np.array_equal(high, 1 - low[::-1])
+    wide, _ = order_band(n, 0.99)
+    assert (wide < low).all()
+    with pytest.raises(ValueError, match="read-only"):
+        low[0] = 0
+
+
+@pytest.mark.parametrize("conf_level", [1e-6, 0.01, 0.999999])
+@pytest.mark.parametrize("n", [1, 2, 40])
+def test_the_band_at_extreme_levels(n, conf_level):
+    low, high = order_band(n, conf_level)
+    assert (low < high).all()
+    if n == 1:
+        assert high[0] - low[0] == pytest.approx(conf_level, rel=1e-6)
+
+
+def test_a_band_of_nothing_is_refused():
+    with pytest.raises(cc.OptionError, match="`n` must be a whole number of at least 1"):
+        order_band(0)
+    with pytest.raises(cc.OptionError, match=r"`conf_level` must be a number between 0 and 1.*Did you mean 0.95"):
+        order_band(10, 95)
