@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from .effects import change, forest, volcano
 from .evidence import error_rates, p_values
-from .levels import detection, distributions, paired_lines
+from .levels import distributions, paired_lines
 from .overview import balance, correlation, plates, samples
+from .shares import detection
 
 __all__ = [
     "balance",

@@ -1,189 +1,318 @@
-"""Levels as they were measured: distributions by group, lines by subject; what lies beyond a limit stays a bound."""
+"""Levels as they were measured: distributions by group, lines by subject. What lies beyond a limit is shown as a bound."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.transforms import ScaledTranslation
 
-from ..errors import OptionError, one_of, quoted
+from ..errors import OptionError, one_of, texts
 from ..labels import as_label, as_tuple
-from ..limits import back_transform
-from ..panel import State
 from ..study import Study
 from ..summaries import QUARTILES, descriptives
-from .drawing import (
-    ABOVE_MARK,
-    BELOW_MARK,
-    COLOURS,
-    MARKS,
-    axes_for,
-    height_of,
-    name_rows,
-    plain,
-    ratio_axis,
-    short,
-    strip,
-)
-from .shares import detection, detection_data
+from .drawing import COLOURS, FAINT, GREY, INK, axes_for, height_of, name_rows, plain, short, strip
+from .points import KINDS, level_axis, level_points, mark_handles, mark_levels, notes_on, of_study, spread, unit_text
 
-__all__ = ["detection", "detection_data", "distributions", "distributions_data", "paired_lines", "paired_lines_data"]
-
-SCALES = ("log", "linear")
-_KINDS = {State.MEASURED: "measured", State.EXTRAPOLATED: "extrapolated", State.BELOW: "below", State.ABOVE: "above"}
-_KINDS[State.MISSING] = "missing"
-_DODGE, _JITTER, _BOX = 0.21, 0.11, 0.15  # of a row: a group from its middle, points and the box from the group's
+_DODGE, _JITTER, _BOX = 0.23, 0.13, 0.17  # of a row: a group from its middle; points and box from the group's middle
+_TIES = 0.16  # of the way between two visits, which equal values share
+_CHARACTER = 0.09  # inches
 
 
 def distributions_data(study: Study, analytes: Iterable[str] | None = None, *, visit: Any = None) -> pd.DataFrame:
-    """Return what `distributions` draws: every value of the visit, and the quartiles of `descriptives`."""
-    study = _of(study, "distributions", analytes)
+    """Return what `distributions` draws: every value of one visit, and the quartiles of `descriptives`.
+
+    Columns analyte, unit, visit, group, subject (empty for quartiles), kind ("measured", "extrapolated", "below", "above",
+    "missing", "q1", "median", "q3"), value (in the unit; of a value beyond a limit, that limit) and limit (which: "stated",
+    "lowest measured", "highest measured", "not known"; else empty).
+    """
+    study = of_study(study, "distributions", "analytes", None if analytes is None else texts("analytes", analytes))
     label = study.baseline if visit is None else one_of("visit", as_label(visit), (study.baseline, *study.visits))
     visits = study.baseline_visits if label == study.baseline else (label,)
-    table = descriptives(study)
-    table = table[table["visit"] == label]
-    quartiles = table.melt(["analyte", "unit", "visit", "group"], list(QUARTILES), "kind", "value")
-    quartiles = quartiles.assign(subject="", limit="")
-    return _in_order(study, pd.concat([_points(study, visits), quartiles], ignore_index=True))
+    return _with_summaries(study, visits, list(QUARTILES), (label,))
 
 
 def distributions(
     study: Study, analytes: Iterable[str] | None = None, *, visit: Any = None, scale: str = "log", ax: Axes | None = None
 ) -> Axes:
-    """How are the levels of each analyte distributed in cases and controls?"""
-    one_of("scale", scale, SCALES)
+    """How are the levels of each analyte distributed in cases and in controls?
+
+    One row an analyte, cases above controls. A filled mark is a value within the limits, a small open one of the same shape a
+    number that the instrument flagged as extrapolated, drawn as reported. A value below a limit is an open triangle that points
+    down, at its limit; one above, a triangle that points up. Where the limit is not stated, the triangle stands at the lowest
+    (highest) value measured on that plate, as a plan would take it, and a note under the axis says so. Boxes are the quartiles of
+    `descriptives`, which substitutes nothing: where a quartile lies among values beyond a limit, the box is dashed and open on
+    that side.
+
+    Parameters
+    ----------
+    study : Study
+        Of its subjects the usable ones are shown.
+    analytes : list of str, optional
+        In the order wanted, from top to bottom. None: all, in panel order.
+    visit : label, optional
+        None: the baseline. Of a baseline of several visits each sample is a point, and the boxes are of the subjects' means.
+    scale : {"log", "linear"}
+        Of the axis. Where the file holds logarithms, the levels are in the unit again.
+    ax : Axes, optional
+        Where to draw. None: a new figure that fits.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    OptionError
+        An analyte or visit that is not in the study, or levels of 0 or less on a log axis.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> from cytokine_cc.plots import distributions
+    >>> ax = distributions(cc.load_study("quickstart"), ["IL-6", "TNF-a"])
+    >>> ax.get_xlabel(), [name.get_text() for name in ax.get_yticklabels()]
+    ('level at baseline, pg/mL', ['IL-6', 'TNF-a'])
+    """
+    one_of("scale", scale, ("log", "linear"))
     data = distributions_data(study, analytes, visit=visit)
     names = data["analyte"].unique()
-    ax = axes_for(ax, 7, height_of(len(names), row=0.3))
-    for kind, group, part in _parts(data):
+    ax = axes_for(ax, 7, height_of(len(names), margin=1.3, row=0.36 if len(names) <= 20 else 0.25))
+    unit, units = unit_text(data)
+    name_rows(ax, [f"{name} ({units[name]})" if units[name] else name for name in names])
+    level_axis(ax.xaxis, scale, data)
+    ax.hlines(np.arange(1, len(names)) - 0.5, 0, 1, transform=ax.get_yaxis_transform(), color=FAINT, lw=0.5, zorder=0)
+    for group, part in data.groupby("group"):
         row = pd.Index(names).get_indexer(part["analyte"]) + (_DODGE if group == "control" else -_DODGE)
-        _scatter(ax, part["value"], row + _spread(part) * _JITTER, kind, group)
-    name_rows(ax, names)
-    _scale(ax, "x", scale, data)
-    ax.set_xlabel(_unit(data))
+        _boxes(ax, part, row, group)
+        for kind, flags in _kinds(part):
+            mark_levels(ax, part["value"][flags], row[flags] + spread(part[flags]) * _JITTER, kind, group)
+        _say_empty(ax, part, row)
+    visits = data["visit"][data["subject"] != ""].unique()
+    several = ["each visit's sample is a mark; boxes: means of the visits by subject"] if len(visits) > 1 else []
+    ax.set_xlabel("\n".join([f"level at {_when(study, visits)}, {unit}", *notes_on(data, several)]))
+    summary = Line2D([], [], color=INK, lw=1.6, marker="s", ms=7, mfc="none", mew=0.6)
+    handles = {**mark_handles(study, data), "median, quartiles": summary}
+    if data["value"][data["kind"].isin(QUARTILES)].isna().any():
+        handles["quartile among values beyond a limit"] = Line2D([], [], color=INK, lw=0.8, ls=(0, (2, 1.5)))
+    _legend(ax, handles)
     strip(ax)
     return ax
 
 
 def paired_lines_data(study: Study, analyte: str, *, visits: Any = None) -> pd.DataFrame:
-    """Return what `paired_lines` draws: the values of one analyte by subject and visit, and the medians."""
-    study = _of(study, "paired_lines", [analyte])
+    """Return what `paired_lines` draws: one analyte by subject and visit, and the medians of `descriptives`.
+
+    Columns as those of `distributions_data`; kind is also "median", whose visit is "1+2" for a baseline of several visits.
+    """
+    if not isinstance(analyte, str):
+        raise OptionError(f"`analyte` must be the name of one analyte; got {analyte!r}.")
+    study = of_study(study, "paired_lines", "analyte", (analyte,))
     known = (*study.baseline_visits, *study.visits)
-    chosen = known if visits is None else tuple(one_of("visits", label, known) for label in as_tuple(visits))
-    table = descriptives(study)
-    table = table[
-        table["visit"].isin(chosen) | ((table["visit"] == study.baseline) & set(chosen).issuperset(study.baseline_visits))
-    ]
-    medians = table.melt(["analyte", "unit", "visit", "group"], ["median"], "kind", "value").assign(subject="", limit="")
-    return _in_order(study, pd.concat([_points(study, chosen), medians], ignore_index=True))
+    wanted = known if visits is None else tuple(one_of("visits", label, known) for label in as_tuple(visits))
+    if not wanted:
+        raise OptionError("`visits` names nothing; leave it out to show all.")
+    shown = tuple(label for label in known if label in wanted)
+    of = (study.baseline, *shown) if set(study.baseline_visits) <= set(shown) else shown
+    return _with_summaries(study, shown, ["median"], of)
 
 
 def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str = "log", ax: Axes | None = None) -> Axes:
-    """How did the level of an analyte go from visit to visit in each subject?"""
-    one_of("scale", scale, SCALES)
+    """How did the level of an analyte go from visit to visit in each subject?
+
+    Cases on the left, controls on the right; a thin line is a subject, through the visits that it has, and a subject with one
+    visit is a mark alone. Marks are those of `distributions`. A line is dashed where one of its ends lies beyond a limit: its
+    slope is not known. The thick line is the median of `descriptives`, left out where it lies among values beyond a limit; of a
+    baseline of several visits it is the median of the subjects' means, drawn level over these visits.
+
+    Parameters
+    ----------
+    study : Study
+        Of its subjects the usable ones are shown.
+    analyte : str
+    visits : list of labels, optional
+        None: those of the baseline, then the later ones.
+    scale : {"log", "linear"}
+        Of the axis of levels.
+    ax : Axes, optional
+        Where to draw. None: a new figure that fits.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    OptionError
+        An analyte or visit that is not in the study, or levels of 0 or less on a log axis.
+
+    Notes
+    -----
+    Equal values of a group at a visit are set a little apart sideways, so that each is seen.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> from cytokine_cc.plots import paired_lines
+    >>> ax = paired_lines(cc.load_study("quickstart"), "IL-6")
+    >>> ax.get_ylabel(), [label.get_text() for label in ax.get_xticklabels()]
+    ('IL-6, pg/mL', ['baseline', 'month6', 'baseline', 'month6'])
+    """
+    one_of("scale", scale, ("log", "linear"))
     data = paired_lines_data(study, analyte, visits=visits)
-    points = data[data["subject"] != ""]
-    order = [label for label in (*study.baseline_visits, *study.visits) if label in set(points["visit"])]
-    ax = axes_for(ax, 7, 4)
-    place = {(group, label): i + (len(order) + 0.5) * (group == "control") for group in COLOURS for i, label in enumerate(order)}
-    for kind, group, part in _parts(data):
-        _scatter(ax, [place[group, label] for label in part["visit"]], part["value"], kind, group)
-    for (group, _), part in points.dropna(subset="value").groupby(["group", "subject"]):
-        ax.plot([place[group, label] for label in part["visit"]], part["value"], color=COLOURS[group], lw=0.6)
-    ax.set_xticks(list(place.values()), [short(label) for _, label in place])
-    _scale(ax, "y", scale, data)
-    ax.set_ylabel(_unit(data))
+    shown = [label for label in (*study.baseline_visits, *study.visits) if label in set(data["visit"])]
+    n = len(shown)
+    ax = axes_for(ax, min(max(5.0, 2 + 1.1 * n), 12), 4)
+    level_axis(ax.yaxis, scale, data)
+    handles = mark_handles(study, data)
+    for half, (group, title) in enumerate(zip(COLOURS, list(handles)[:2], strict=True)):
+        place = {label: i + half * (n + 0.2) for i, label in enumerate(shown)}
+        part = data[(data["group"] == group) & (data["subject"] != "")]
+        x = part["visit"].map(place).to_numpy(dtype=float) + _apart(part)
+        _lines(ax, part.assign(x=x), group)
+        for kind, flags in _kinds(part):
+            mark_levels(ax, x[flags], part["value"][flags], kind, group)
+        medians = data[(data["group"] == group) & (data["kind"] == "median")].set_index("visit")["value"]
+        _median_line(ax, medians, place, study)
+        middle = half * (n + 0.2) + (n - 1) / 2
+        lift = ScaledTranslation(0, 4 / 72, ax.figure.dpi_scale_trans)
+        where = ax.get_xaxis_transform() + lift
+        ax.text(middle, 1, title, transform=where, ha="center", va="bottom", color=COLOURS[group])
+        if part["value"].isna().all():
+            ax.text(middle, 0.5, "no value", transform=ax.get_xaxis_transform(), ha="center", color=GREY)
+    ax.set_xlim(-0.4, 2 * n - 0.4)
+    _name_visits(ax, shown)
+    ax.set_ylabel("\n".join(textwrap.wrap(plain(f"{analyte}, {unit_text(data)[0]}"), 44)))
+    ax.set_xlabel("\n".join(notes_on(data)))
+    if data["value"][data["kind"] == "median"].notna().any():
+        handles["median"] = Line2D([], [], color=INK, lw=2.2)
+    lines = max(title.count("\n") for title in list(handles)[:2]) + 1
+    _legend(ax, dict(list(handles.items())[2:]), lift=lines * 1.35)
     strip(ax)
     return ax
 
 
-def _of(study: Any, function: str, analytes: Iterable[str] | None) -> Study:
-    if not isinstance(study, Study):
-        raise OptionError(f"{function}() takes a Study; got {type(study).__name__}.")
-    if analytes is None:
-        return study
-    names = [analytes] if isinstance(analytes, str) else list(analytes)
-    return study.select(analytes=[one_of("analytes", name, study.analytes) for name in names])
-
-
-def _points(study: Study, visits: Sequence[str]) -> pd.DataFrame:
-    """Return every cell of some visits, in the unit: numbers as reported, what is beyond a limit at that limit."""
-    arrays = study.arrays
-    at = [(*study.baseline_visits, *study.visits).index(label) for label in visits]
-    value, state, lower, upper, low, high = (
-        array[at]
-        for array in (arrays.value, arrays.state, arrays.lower, arrays.upper, arrays.fallback_lower, arrays.fallback_upper)
-    )
-    below, above = state == State.BELOW, state == State.ABOVE
-    stated = np.where(below, lower, upper)
-    limit = np.where(np.isnan(stated), np.where(below, low, high), stated)
-    place = back_transform(np.where(below | above, limit, value), arrays.logged or "raw")
-    source = np.select(
-        [~(below | above), ~np.isnan(stated), np.isnan(limit), below],
-        ["", "stated", "not known", "lowest measured"],
-        "highest measured",
-    )
-    v, a, s = np.nonzero(np.broadcast_to((study.sample_at[at] >= 0)[:, None, :], state.shape))
-    return pd.DataFrame(
-        {
-            "analyte": study.analytes.to_numpy(dtype=object)[a],
-            "unit": study.panel.analytes["unit"].to_numpy(dtype=object)[a],
-            "visit": np.array(visits, dtype=object)[v],
-            "group": study.subjects["role"].to_numpy(dtype=object)[s],
-            "subject": study.subjects.index.to_numpy(dtype=object)[s],
-            "kind": np.array(list(_KINDS.values()), dtype=object)[state[v, a, s]],
-            "value": place[v, a, s],
-            "limit": source[v, a, s],
-        }
-    )
-
-
-def _in_order(study: Study, data: pd.DataFrame) -> pd.DataFrame:
+def _with_summaries(study: Study, visits: Sequence[str], names: list[str], labels: Sequence[str]) -> pd.DataFrame:
+    """Join the values of some visits and figures of `descriptives`; analytes in order, cases first."""
+    table = descriptives(study)
+    table = table[table["visit"].isin(labels)]
+    figures = table.melt(["analyte", "unit", "visit", "group"], names, "kind", "value").assign(subject="", limit="")
+    points = level_points(study, visits)
+    data = pd.concat([points, figures[points.columns]], ignore_index=True)
     row = study.analytes.get_indexer(data["analyte"])
     return data.iloc[np.lexsort((np.arange(len(data)), data["group"], row))].reset_index(drop=True)
 
 
-def _parts(data: pd.DataFrame):
-    for kind in ("measured", "extrapolated", "below", "above"):
-        for group in COLOURS:
-            part = data[(data["kind"] == kind) & (data["group"] == group)].dropna(subset="value")
-            if len(part):
-                yield kind, group, part
+def _kinds(part: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    for kind in KINDS:
+        flags = ((part["kind"] == kind) & part["value"].notna()).to_numpy()
+        if flags.any():
+            yield kind, flags
 
 
-def _spread(part: pd.DataFrame) -> np.ndarray:
-    """Return places between -1 and 1 that set neighbours apart: van der Corput's sequence by rank within a row."""
-    rank = part.groupby("analyte", sort=False)["value"].rank(method="first").to_numpy(dtype=np.int64)
-    out, base = np.zeros(len(rank)), 0.5
-    while rank.any():
-        out += base * (rank % 2)
-        rank, base = rank // 2, base / 2
-    return 2 * out - 1
+def _boxes(ax: Axes, part: pd.DataFrame, row: np.ndarray, group: str) -> None:
+    """Draw the boxes of a group: closed and solid between quartiles that are known, else open and dashed up to the last mark."""
+    solid, dashed, medians = [], [], []
+    marks = part[part["subject"] != ""].groupby("analyte", sort=False)["value"].agg(["min", "max"])
+    quartiles = part[part["subject"] == ""].pivot(index="analyte", columns="kind", values="value")
+    for name, y in dict(zip(part["analyte"], row, strict=True)).items():
+        q1, median, q3 = (quartiles.at[name, kind] for kind in QUARTILES)
+        known = [value for value in (q1, median, q3) if not np.isnan(value)]
+        if not known:
+            continue
+        first, last = known[0], known[-1]
+        low, high = min(marks.at[name, "min"], first), max(marks.at[name, "max"], last)
+        for edge in (y - _BOX, y + _BOX):
+            solid.append([(first, edge), (last, edge)])
+            dashed += [[(low, edge), (first, edge)]] * bool(np.isnan(q1)) + [[(last, edge), (high, edge)]] * bool(np.isnan(q3))
+        solid += [[(end, y - _BOX), (end, y + _BOX)] for end in (q1, q3) if not np.isnan(end)]
+        medians += [[(median, y - _BOX), (median, y + _BOX)]] * (not np.isnan(median))
+    for what, segments, style in (
+        ("box", solid, {"color": COLOURS[group], "lw": 0.8, "zorder": 1.5}),
+        ("open box", dashed, {"color": COLOURS[group], "lw": 0.8, "ls": [(0, (2, 1.5))], "zorder": 1.5}),
+        ("median", medians, {"color": INK, "lw": 1.8, "zorder": 3}),
+    ):
+        ax.add_collection(LineCollection(segments, label=f"_{group} {what}", **style), autolim=False)
 
 
-def _scatter(ax: Axes, x: Any, y: Any, kind: str, group: str) -> None:
-    mark = {"below": BELOW_MARK, "above": ABOVE_MARK}.get(kind, MARKS[group])
-    face = COLOURS[group] if kind == "measured" else "none"
-    ax.scatter(x, y, s=10, marker=mark, facecolors=face, edgecolors=COLOURS[group], linewidths=0.6, label=f"_{group} {kind}")
+def _say_empty(ax: Axes, part: pd.DataFrame, row: np.ndarray) -> None:
+    """Say in a row that it holds no mark, and why."""
+    points = part[part["subject"] != ""]
+    unknown = set(points["analyte"][points["limit"] == "not known"])
+    filled = set(points["analyte"][points["value"].notna()])
+    style: dict[str, Any] = {"va": "center", "color": GREY, "fontsize": "xx-small"}
+    for name, y in dict(zip(part["analyte"], row, strict=True)).items():
+        if name not in filled:
+            text = "beyond a limit that is not known" if name in unknown else "no value"
+            ax.text(0.01, y, text, transform=ax.get_yaxis_transform(), **style)
 
 
-def _scale(ax: Axes, axis: str, scale: str, data: pd.DataFrame) -> None:
-    place = data["value"].dropna()
-    if scale == "log":
-        bad = data["analyte"][data["value"] <= 0].unique()
-        if len(bad):
-            raise OptionError(
-                f"`scale` is 'log', and values of 0 or less have no logarithm: {quoted(bad)}. Draw with scale='linear', or, "
-                "where 0 means below the limit, read the panel with codes={'0': 'below'}."
-            )
-        ends = (place.min() / 1.15, place.max() * 1.15) if len(place) else (1, 10)
-        {"x": ax.set_xlim, "y": ax.set_ylim}[axis](*ends)
-        ratio_axis({"x": ax.xaxis, "y": ax.yaxis}[axis])
+def _apart(part: pd.DataFrame) -> np.ndarray:
+    """Return how far equal values of a visit stand to the side of it."""
+    ties = part.groupby(["visit", "value"])["value"]
+    count, place = ties.transform("size").to_numpy(), ties.cumcount().to_numpy()
+    return np.nan_to_num((place - (count - 1) / 2) * np.minimum(0.03, _TIES / count))
 
 
-def _unit(data: pd.DataFrame) -> str:
-    units = data["unit"].unique()
-    return plain(units[0]) if len(units) == 1 and units[0] else "level"
+def _lines(ax: Axes, part: pd.DataFrame, group: str) -> None:
+    segments: dict[bool, list] = {False: [], True: []}
+    for _, own in part.dropna(subset="value").groupby("subject", sort=False):
+        bound = own["kind"].isin(["below", "above"]).tolist()
+        ends = list(zip(own["x"], own["value"], strict=True))
+        for i in range(len(ends) - 1):
+            segments[bound[i] or bound[i + 1]].append(ends[i : i + 2])
+    for beyond, found in segments.items():
+        style: dict[str, Any] = {"ls": [(0, (2, 2))], "alpha": 0.6} if beyond else {"alpha": 0.8}
+        label = f"_{group} {'open lines' if beyond else 'lines'}"
+        ax.add_collection(LineCollection(found, colors=COLOURS[group], lw=0.7, label=label, zorder=1.5, **style), autolim=False)
+
+
+def _median_line(ax: Axes, medians: pd.Series, place: dict[str, float], study: Study) -> None:
+    """Draw the medians through the visits; one that is not known leaves a gap."""
+    ends = []
+    for label in dict.fromkeys(study.baseline if label in study.baseline_visits else label for label in place):
+        own = study.baseline_visits if label == study.baseline else (label,)
+        if label in medians.index:
+            x = [place[visit] for visit in own]
+            reach = 0.15 if len(x) == 1 and np.isfinite(medians[label]) else 0.0
+            ends += [(min(x) - reach, medians[label]), (max(x) + reach, medians[label])]
+    if ends:
+        outline = [withStroke(linewidth=4, foreground="white")]
+        ax.plot(*zip(*ends, strict=True), color=INK, lw=2.2, zorder=3.5, path_effects=outline, label="_median")
+
+
+def _name_visits(ax: Axes, visits: Sequence[str]) -> None:
+    n = len(visits)
+    places = [i + half * (n + 0.2) for half in (0, 1) for i in range(n)]
+    names = [short(label, 14) for label in visits]
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    room = ax.bbox.width / ax.figure.dpi / (2 * n + 0.2)
+    turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if longest * _CHARACTER > room else {}
+    ax.set_xticks(places, names * 2, **turned)
+
+
+def _when(study: Study, visits: Sequence[str]) -> str:
+    """Name the visits in words: "baseline", "month6", "visit 6", "baseline (visits a, b)"."""
+    names = ", ".join(plain(label) for label in visits)
+    if tuple(visits) == ("baseline",):
+        return "baseline"
+    named = f"visit{'s' if len(visits) > 1 else ''} {names}" if len(visits) > 1 or len(names) < 3 else names
+    return f"baseline ({named})" if set(visits) <= set(study.baseline_visits) else named
+
+
+def _legend(ax: Axes, handles: dict[str, Any], lift: float = 0.0) -> None:
+    """Set the legend above the axes, so many lines of text higher."""
+    from matplotlib.font_manager import FontProperties
+
+    if handles:
+        points = FontProperties(size="medium").get_size_in_points() * lift
+        where = ax.transAxes + ScaledTranslation(0, points / 72, ax.figure.dpi_scale_trans)
+        options: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "bbox_transform": where, "borderaxespad": 0.2}
+        ax.legend(handles.values(), handles.keys(), frameon=False, fontsize="small", ncols=3, **options)

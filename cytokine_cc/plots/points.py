@@ -1,0 +1,151 @@
+"""Single values in a picture: where each stands, with which mark, and what the axis says about those that stand nowhere."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.lines import Line2D
+
+from ..errors import OptionError, one_of, quoted
+from ..limits import back_transform
+from ..panel import State
+from ..study import Study
+from .drawing import ABOVE_MARK, BELOW_MARK, COLOURS, GREY, MARKS, group_names, plain, ratio_axis, short
+
+# Kinds of values that are drawn -> how the legend calls them.
+KINDS = {
+    "measured": "",
+    "extrapolated": "extrapolated, as reported",
+    "below": "below its limit, at the limit",
+    "above": "above its limit, at the limit",
+}
+_KIND_OF = np.array([kind.name.lower() for kind in State], dtype=object)
+_SIZES = {"measured": 9, "extrapolated": 6, "below": 11, "above": 11}
+_NOTE_WIDTH = 84  # characters
+
+
+def of_study(study: Any, function: str, argument: str, analytes: Sequence[str] | None) -> Study:
+    """Return the study, or that part of it which holds some analytes."""
+    if not isinstance(study, Study):
+        raise OptionError(f"{function}() takes a Study; got {type(study).__name__}.")
+    if analytes is None:
+        return study
+    return study.select(analytes=[one_of(argument, name, study.analytes) for name in analytes])
+
+
+def level_points(study: Study, visits: Sequence[str]) -> pd.DataFrame:
+    """Return every cell of some visits: a number in the unit as reported, or the limit that a value lies beyond.
+
+    Columns analyte, unit, visit, group, subject, kind, value, limit; see `distributions_data`. By analyte, visit, subject.
+    """
+    arrays = study.arrays
+    at = [(*study.baseline_visits, *study.visits).index(label) for label in visits]
+    names = ("value", "state", "lower", "upper", "fallback_lower", "fallback_upper")
+    value, state, lower, upper, lowest, highest = (getattr(arrays, name)[at] for name in names)
+    below, above = state == State.BELOW, state == State.ABOVE
+    beyond, stated = below | above, np.where(below, lower, upper)
+    limit = np.where(np.isnan(stated), np.where(below, lowest, highest), stated)
+    place = back_transform(np.where(beyond, limit, value), arrays.logged or "raw")
+    stood_in = np.where(below, "lowest measured", "highest measured")
+    which = np.select([~beyond, ~np.isnan(stated), np.isnan(limit)], ["", "stated", "not known"], stood_in).astype(object)
+    there = np.broadcast_to((study.sample_at[at] >= 0)[:, None, :], state.shape)
+    a, v, s = np.nonzero(np.swapaxes(there, 0, 1))
+    return pd.DataFrame(
+        {
+            "analyte": study.analytes.to_numpy(dtype=object)[a],
+            "unit": study.panel.analytes["unit"].to_numpy(dtype=object)[a],
+            "visit": np.array(visits, dtype=object)[v],
+            "group": study.subjects["role"].to_numpy(dtype=object)[s],
+            "subject": study.subjects.index.to_numpy(dtype=object)[s],
+            "kind": _KIND_OF[state[v, a, s]],
+            "value": place[v, a, s],
+            "limit": which[v, a, s],
+        }
+    )
+
+
+def spread(part: pd.DataFrame) -> np.ndarray:
+    """Return a place between -1 and 1 for each value, neighbours apart: van der Corput's sequence by rank within the analyte."""
+    rank = part.groupby("analyte", sort=False)["value"].rank(method="first").to_numpy(dtype=np.int64)
+    place, digit = np.zeros(len(rank)), 0.5
+    while rank.any():
+        place += digit * (rank % 2)
+        rank, digit = rank // 2, digit / 2
+    return 2 * place - 1
+
+
+def mark_levels(ax: Axes, x: Any, y: Any, kind: str, group: str) -> None:
+    """Draw values of one kind and group."""
+    ax.scatter(x, y, s=_SIZES[kind], label=f"_{group} {kind}", zorder=2, **_mark(kind, group, COLOURS[group]))
+
+
+def _mark(kind: str, group: str, colour: str) -> dict[str, Any]:
+    shape = {"below": BELOW_MARK, "above": ABOVE_MARK}.get(kind, MARKS[group])
+    face = colour if kind == "measured" else "none"
+    return {"marker": shape, "facecolors": face, "edgecolors": colour, "linewidths": 0.0 if kind == "measured" else 0.7}
+
+
+def mark_handles(study: Study, data: pd.DataFrame) -> dict[str, Line2D]:
+    """Return the legend of the marks that are there: the groups with their sizes first."""
+    design = {"design": {"case": study.design.case, "control": study.design.control}}
+    sizes = {"case": study.n_case, "control": study.n_control}
+    handles = {}
+    for group, name in group_names(design).items():
+        mark = Line2D([], [], ls="", marker=MARKS[group], color=COLOURS[group], ms=4)
+        handles[f"{short(name)} (n = {sizes[group]})"] = mark
+    drawn = set(data["kind"][data["value"].notna()])
+    for kind, text in KINDS.items():
+        if text and kind in drawn:
+            shape = {"below": BELOW_MARK, "above": ABOVE_MARK}.get(kind, MARKS["case"])
+            handles[text] = Line2D([], [], ls="", marker=shape, mfc="none", mec=GREY, mew=0.7, ms=4)
+    return handles
+
+
+def level_axis(axis: Axis, scale: str, data: pd.DataFrame) -> None:
+    """Give the axis of levels its limits and scale; refuse levels without a logarithm."""
+    place = data["value"].dropna()
+    set_limits = {"x": axis.axes.set_xlim, "y": axis.axes.set_ylim}[axis.axis_name]  # type: ignore[attr-defined]
+    low, high = (place.min(), place.max()) if len(place) else (1.0, 10.0)
+    if scale == "linear":
+        margin = 0.04 * (high - low) or 1.0
+        set_limits(low - margin, high + margin)
+        return
+    bad = data["analyte"][data["value"] <= 0].unique()
+    if len(bad):
+        raise OptionError(
+            f"`scale` is 'log', and levels or limits of 0 or less have no logarithm: {quoted(bad)}. Draw with scale='linear', "
+            "leave them out, or, where 0 means below the limit, read the panel with codes={'0': 'below'}."
+        )
+    margin = max((high / low) ** 0.04, 1.1)
+    set_limits(low / margin, high * margin)
+    ratio_axis(axis)
+
+
+def unit_text(data: pd.DataFrame) -> tuple[str, dict[str, str]]:
+    """Return the unit for the axis, and that of each analyte where they differ (empty where not stated)."""
+    units = data.drop_duplicates("analyte").set_index("analyte")["unit"]
+    found = units.unique()
+    if len(found) == 1:
+        return (plain(found[0]) if found[0] else "unit not stated"), dict.fromkeys(units.index, "")
+    return "in the unit of each analyte", units.to_dict()
+
+
+def notes_on(data: pd.DataFrame, first: Sequence[str] = ()) -> list[str]:
+    """Return what a reader must know beside the marks: limits that are not stated, what is missing."""
+    points = data[data["subject"] != ""]
+    counts = points["limit"].value_counts()
+    parts = list(first)
+    for which in ("lowest measured", "highest measured"):
+        if n := counts.get(which, 0):
+            parts.append(f"limit not stated for {n:,}: at the {which} value")
+    if n := counts.get("not known", 0):
+        parts.append(f"{n:,} beyond a limit that is not known: not drawn")
+    if n := int((points["kind"] == "missing").sum()):
+        parts.append(f"{n:,} of {len(points):,} values missing")
+    return textwrap.wrap("; ".join(parts), _NOTE_WIDTH)
