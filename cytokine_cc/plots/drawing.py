@@ -94,6 +94,9 @@ def name_rows(ax: Axes, names: Sequence[Any]) -> list[int]:
     ax.set_yticks(places, [short(name) for name in names])
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
+    for label in ax.get_yticklabels():
+        if "\n" in label.get_text():
+            label.set(fontsize="x-small", linespacing=1.0)  # two lines fit into a row
     return places
 
 
@@ -113,21 +116,31 @@ def ratio_axis(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def note_below(ax: Axes, text: str) -> None:
+    """Write under the label of the x axis what the picture leaves out; nothing if there is nothing to say."""
+    if text:
+        below = {"xytext": (0, -3), "textcoords": "offset points", "ha": "center", "va": "top", "annotation_clip": False}
+        ax.annotate(plain(text), (0.5, 0), xycoords=ax.xaxis.label, color=GREY, fontsize="small", **below)
+
+
 def group_names(meta: Mapping[str, Any]) -> dict[str, str]:
     """Return the user's labels of cases and controls from the facts of a result; the roles where they are not there."""
     design = meta.get("design", {})
     return {role: plain(design.get(role, role)) for role in COLOURS}
 
 
-def one_comparison(results: Results, function: str) -> pd.DataFrame:
-    """Return the table, which must be of one contrast and visit: of several, one picture would mix the answers."""
+def one_comparison(results: Results, function: str, *, apart: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the table, which must be of one contrast and visit: of several, one picture would mix the answers.
+
+    What the picture keeps apart itself may be named in `apart`.
+    """
     if not isinstance(results, Results):
         raise OptionError(f"{function}() takes Results; got {type(results).__name__}.")
     table = results.table
     if not len(table):
         raise OptionError(f"{function}(): these results hold no row.")
     keys = ["contrast", "visit", "test", "scale", "below_limit", "alternative"]
-    several = [name for name in keys if table[name].nunique() > 1]
+    several = [name for name in keys if name not in apart and table[name].nunique() > 1]
     if several:
         name = several[0]
         found = table[name].unique()

@@ -1,59 +1,270 @@
-"""Pictures of estimates: volcano, forest, change by visit."""
+"""Pictures of estimates with their intervals: forest, change by visit; volcano stands in significance.py."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
-from ..errors import fraction
+from ..errors import OptionError, fraction, one_of, quoted
 from ..results import Results
-from .drawing import COLOURS, GREY, INK, MARKS, axes_for, height_of, legend, name_rows, one_comparison, plain, strip
+from .drawing import (
+    COLOURS,
+    GREY,
+    INK,
+    LINES,
+    MARKS,
+    axes_for,
+    group_names,
+    height_of,
+    name_rows,
+    one_comparison,
+    plain,
+    short,
+    strip,
+)
+from .intervals import Scale, axis_text, bars, contrast_text, legend_above, p_name, points, scale_of, show_scale
+from .significance import volcano, volcano_data
+
+__all__ = ["change", "change_data", "forest", "forest_data", "volcano", "volcano_data"]
+
+_SORTS = ("estimate", "p")
 
 
-def volcano(results: Results, *, alpha: float = 0.05, label: int | Sequence[str] = 20, ax: Axes | None = None) -> Axes:
-    """Show estimates against p-values."""
+def forest_data(results: Results, *, alpha: float = 0.05, sort: str | None = None) -> pd.DataFrame:
+    """Return what `forest` draws, in its order; below_case and below_control are shares of the values that entered."""
     fraction("alpha", alpha)
-    table = one_comparison(results, "volcano")
-    ax = axes_for(ax, 5.2, 4.4)
-    found = (table["p_adjusted"] <= alpha).to_numpy()
-    x, y = table["estimate"].to_numpy(), table["p_value"].to_numpy()
-    ax.plot(x[~found], y[~found], "o", color=GREY, fillstyle="none")
-    ax.plot(x[found], y[found], "o", color=INK)
-    ax.set_yscale("log")
-    ax.invert_yaxis()
-    ax.set_xlabel(plain(f"{table['estimand'].iloc[0]}, {table['contrast'].iloc[0]}"))
-    ax.set_ylabel("p-value")
-    strip(ax)
-    return ax
+    if sort is not None:
+        one_of("sort", sort, _SORTS, {"p_value": "p", "p_adjusted": "p"})
+    table = one_comparison(results, "forest").reset_index(drop=True)
+    data = table[["analyte", "n_case", "n_control"]].copy()
+    for role in COLOURS:
+        n = table[f"n_{role}"].astype("Float64")
+        data[f"below_{role}"] = (table[f"n_below_{role}"] / n.mask(n == 0)).to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = ["estimate", "conf_low", "conf_high", "p_value", "p_adjusted"]
+    data[numbers] = table[numbers]
+    data["significant"] = data["p_adjusted"] <= alpha
+    if sort is not None:
+        by = "estimate" if sort == "estimate" else "p_value"
+        data = data.sort_values(by, ascending=sort == "p", kind="stable", na_position="last", ignore_index=True)
+    return data
 
 
 def forest(results: Results, *, alpha: float = 0.05, sort: str | None = None, ax: Axes | None = None) -> Axes:
-    """Show estimates with their intervals, one row an analyte."""
-    fraction("alpha", alpha)
+    """How large is the effect on each analyte, with which interval?
+
+    Parameters
+    ----------
+    results : Results
+        Of one comparison: one contrast, visit and way of testing.
+    alpha : float
+        Bound for the adjusted p-value.
+    sort : {"estimate", "p"}, optional
+        Highest estimate, or smallest p-value, first. None: in the order of the panel.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        One row an analyte: the estimate, filled where adjusted p <= `alpha`, else open, with its interval. An interval that
+        reaches beyond the axis, or to 0 or infinity, ends in an arrow there. The vertical line is no effect. Right of the axes:
+        the share of values below the limit in cases / controls (of changes: at either visit), and the adjusted p-value.
+
+    Raises
+    ------
+    OptionError
+        Results of several comparisons.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> from cytokine_cc import plots
+    >>> ax = plots.forest(cc.compare_baseline(cc.load_study("quickstart")), sort="estimate")
+    >>> ax.get_xlabel().splitlines()
+    ['ratio of geometric means (95% interval)', 'case / control, baseline']
+    """
+    data = forest_data(results, alpha=alpha, sort=sort)
     table = one_comparison(results, "forest")
-    ax = axes_for(ax, 6.5, height_of(len(table)))
-    rows = name_rows(ax, table["analyte"].tolist())
-    ax.hlines(rows, table["conf_low"], table["conf_high"], color=INK)
-    ax.plot(table["estimate"], rows, "o", color=INK)
-    ax.set_xlabel(plain(f"{table['estimand'].iloc[0]}, {table['contrast'].iloc[0]}"))
+    scale = scale_of(table)
+    ax = axes_for(ax, 6.8, height_of(len(data), margin=1.3))
+    rows = name_rows(ax, data["analyte"].tolist())
+    show_scale(ax, scale)
+    bars(ax, rows, data, scale, INK)
+    points(ax, rows, data, scale, INK, "o")
+    ax.set_xlabel(axis_text(table, contrast_text(table)))
     strip(ax)
+    ax.spines["left"].set_visible(False)
+    legend_above(ax, table, alpha)
+    _columns(ax, data, p_name(table))
     return ax
+
+
+def _columns(ax: Axes, data: pd.DataFrame, p_header: str) -> None:
+    """Write shares below the limit and adjusted p-values right of the axes, each column flush right."""
+    roles = [role for role in COLOURS if data[f"n_{role}"].notna().any()]
+    shares = [" / ".join(_percent(row[f"below_{role}"]) for role in roles) for row in data.to_dict("records")]
+    p_texts = [_p_text(p) for p in data["p_adjusted"]]
+    side = f"\n{' / '.join(roles)}" if len(roles) > 1 else ""
+    edge = 0.0
+    for header, column in ((f"below limit{side}", shares), (p_header.replace(" p", "\np"), p_texts)):
+        letters = max(len(text) for text in (*column, *header.split("\n")))
+        edge += 12 + 4.7 * letters  # points
+        _beside(ax, edge, header, column)
+
+
+def _beside(ax: Axes, edge: float, header: str, column: Sequence[str]) -> None:
+    options: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "fontsize": "small", "annotation_clip": False}
+    ax.annotate(header, (1, 1), (edge, 3), xycoords="axes fraction", va="bottom", **options)
+    for row, text in enumerate(column):
+        colour = GREY if text == "not tested" else INK
+        ax.annotate(text, (1, row), (edge, 0), xycoords=ax.get_yaxis_transform(), va="center", color=colour, **options)
+
+
+def _percent(share: float) -> str:
+    return "\N{EN DASH}" if np.isnan(share) else f"{share:.0%}"
+
+
+def _p_text(p: float) -> str:
+    """Round as the report does."""
+    return "not tested" if np.isnan(p) else "<0.0001" if p < 1e-4 else f"{p:.2g}" if p < 0.01 else f"{p:.3f}"
+
+
+# ---------------------------------------------------------------- change
+
+
+def change_data(results: Results, *, alpha: float = 0.05) -> pd.DataFrame:
+    """Return what `change` draws: one row an analyte, group and visit after baseline."""
+    fraction("alpha", alpha)
+    table = one_comparison(results, "change", apart=("contrast", "visit")).reset_index(drop=True)
+    one_group = table["n_case"].isna() != table["n_control"].isna()
+    if not one_group.all():
+        other = table.loc[~one_group, "contrast"].iloc[0]
+        raise OptionError(f"change() shows the results of change_within(); these hold {other!r}. Show that with forest().")
+    data = table[["analyte", "visit"]].copy()
+    data.insert(1, "group", np.where(table["n_case"].notna(), "case", "control"))
+    data["baseline"] = [
+        contrast[len(visit) + 3 : -len(f" in {group}")]
+        for contrast, visit, group in zip(table["contrast"], table["visit"], data["group"], strict=True)
+    ]
+    data["n"] = table["n_case"].fillna(table["n_control"])
+    numbers = ["estimate", "conf_low", "conf_high", "p_value", "p_adjusted"]
+    data[numbers] = table[numbers]
+    data["significant"] = data["p_adjusted"] <= alpha
+    twice = data.duplicated(["analyte", "group", "visit"])
+    if twice.any():
+        raise OptionError(f"change(): these results hold {quoted([data.loc[twice, 'analyte'].iloc[0]])} twice for one visit.")
+    return data
 
 
 def change(results: Results, *, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
-    """Show changes from baseline by group and visit."""
-    fraction("alpha", alpha)
-    table = results.table
-    names = list(dict.fromkeys(table["analyte"]))
-    ax = axes_for(ax, 6.5, height_of(len(names)))
-    rows = dict(zip(names, name_rows(ax, names), strict=True))
-    for role, shift in (("case", -0.15), ("control", 0.15)):
-        part = table[table["contrast"].str.endswith(f" in {role}")]
-        y = np.array([rows[name] + shift for name in part["analyte"]])
-        ax.hlines(y, part["conf_low"], part["conf_high"], color=COLOURS[role])
-        ax.plot(part["estimate"], y, MARKS[role], color=COLOURS[role], label=role)
-    legend(ax)
+    """How did each analyte change from baseline, in cases and in controls?
+
+    Parameters
+    ----------
+    results : Results
+        Of `change_within`; one group or both, any visits.
+    alpha : float
+        Bound for the adjusted p-value.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        Of one analyte: visits from left to right, each group a line from no change at baseline. Of several: one row an analyte,
+        groups beside each other in it; several visits from top to bottom in the row, joined by a line. Marks are filled where
+        adjusted p <= `alpha`, else open; an interval that reaches beyond the axis ends in an arrow there.
+
+    Raises
+    ------
+    OptionError
+        Results of another question, or tested in several ways.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> from cytokine_cc import plots
+    >>> results = cc.change_within(cc.load_study("quickstart"))
+    >>> ax = plots.change(results.select(analyte="IL-6"))
+    >>> [tick.get_text() for tick in ax.get_xticklabels()]
+    ['baseline', 'month6']
+    """
+    data = change_data(results, alpha=alpha)
+    table, names = results.table, group_names(results.meta)
+    one = data["analyte"].nunique() == 1
+    visits = list(dict.fromkeys(data["visit"]))
+    scale = scale_of(table)
+    draw = _one_analyte if one else _many_analytes
+    ax = draw(ax, data, scale, visits, names)
+    sign = "-" if table["scale"].iloc[0] == "raw" else "/"
+    contrast = f"{visits[0] if len(visits) == 1 else 'visit'} {sign} {data['baseline'].iloc[0]}"
+    text = axis_text(table, contrast)
+    if one:
+        ax.set_ylabel(f"{short(data['analyte'].iloc[0])}\n{text}")
+        ax.set_xlabel("visit")
+    else:
+        rows = f"\nin each row from top to bottom: {plain(', '.join(visits))}" if len(visits) > 1 else ""
+        ax.set_xlabel(f"{text}{rows}")
     strip(ax)
+    legend_above(ax, table, alpha, columns=2)
     return ax
+
+
+def _one_analyte(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: list[str], names: dict[str, str]) -> Axes:
+    """Draw visits from left to right, a line a group."""
+    ax = axes_for(ax, max(3.8, 2 + 0.9 * len(visits)), 3.8)
+    show_scale(ax, scale, upright=True)
+    groups = [role for role in COLOURS if (data["group"] == role).any()]
+    for i, role in enumerate(groups):
+        part = data[data["group"] == role].set_index("visit").reindex(visits)
+        shift = 0.08 * (2 * i + 1 - len(groups))
+        x = np.arange(1, len(visits) + 1) + shift
+        start = [] if scale.null is None else [(shift, scale.null)]
+        path = np.array([*start, *zip(x, scale.cut(part["estimate"]), strict=True)])
+        style = {"color": COLOURS[role], "ls": LINES[role], "marker": MARKS[role], "ms": 0, "lw": 1.2}
+        ax.plot(*path.T, **style, zorder=1.2)
+        ax.plot([], [], **{**style, "ms": 5}, label=names[role])
+        bars(ax, x, part, scale, COLOURS[role], upright=True)
+        points(ax, x, part, scale, COLOURS[role], MARKS[role], upright=True, size=6)
+        _not_tested(ax, x, part, scale, upright=True)
+    ax.set_xticks(range(len(visits) + 1), [short(label, 14) for label in (data["baseline"].iloc[0], *visits)])
+    ax.set_xlim(-0.4, len(visits) + 0.4)
+    return ax
+
+
+def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: list[str], names: dict[str, str]) -> Axes:
+    """Draw a row an analyte, in it a line a visit, in that the groups."""
+    analytes = list(dict.fromkeys(data["analyte"]))
+    groups = [role for role in COLOURS if (data["group"] == role).any()]
+    lines = len(visits) * len(groups)
+    row = max(0.3, 0.11 * lines + 0.08)
+    ax = axes_for(ax, 6.4, height_of(len(analytes), margin=1.5, row=row))
+    rows = dict(zip(analytes, name_rows(ax, analytes), strict=True))
+    show_scale(ax, scale)
+    for edge in range(1, len(analytes)):
+        ax.axhline(edge - 0.5, color="0.92", lw=0.6, zorder=0)
+    step = 0.76 / lines
+    for i, role in enumerate(groups):
+        part = data[data["group"] == role]
+        line = [visits.index(visit) * len(groups) + i for visit in part["visit"]]
+        y = part["analyte"].map(rows).to_numpy() + (np.array(line) - (lines - 1) / 2) * step
+        for name in analytes if len(visits) > 1 else ():
+            mine = (part["analyte"] == name).to_numpy()
+            ax.plot(scale.cut(part["estimate"][mine]), y[mine], color=COLOURS[role], ls=LINES[role], lw=0.6, zorder=1)
+        bars(ax, y, part, scale, COLOURS[role])
+        points(ax, y, part, scale, COLOURS[role], MARKS[role], size=4)
+        _not_tested(ax, y, part, scale)
+        ax.plot([], [], color=COLOURS[role], marker=MARKS[role], ms=5, lw=1.2, label=names[role])
+    return ax
+
+
+def _not_tested(ax: Axes, places: np.ndarray, data: pd.DataFrame, scale: Scale, *, upright: bool = False) -> None:
+    """Write it where there is no p-value: in place of the mark, or beside it."""
+    for place, estimate in zip(places[data["p_value"].isna()], data.loc[data["p_value"].isna(), "estimate"], strict=True):
+        value = scale.middle if np.isnan(estimate) else float(scale.cut(estimate))
+        spot = (place, value) if upright else (value, place)
+        word = {"rotation": 90, "ha": "center", "va": "bottom"} if upright else {"ha": "left", "va": "center"}
+        shift = (0, 6) if upright else (6, 0)
+        ax.annotate("not tested", spot, shift, textcoords="offset points", color=GREY, fontsize="x-small", **word)

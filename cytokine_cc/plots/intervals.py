@@ -1,0 +1,156 @@
+"""What pictures of estimates share: the axis of an estimand, intervals that may be cut, marks filled where significant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from .drawing import GREY, INK, legend, plain, ratio_axis
+
+_ROOM = 4  # an interval may reach so many usual half widths beyond the estimates before it is cut
+_WIDTH, _POINT = 1.1, 5.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The axis of an estimate: on a log axis or not, the value of no effect (None: not known), and its limits."""
+
+    ratio: bool
+    null: float | None
+    low: float
+    high: float
+
+    def cut(self, values: Any) -> np.ndarray:
+        """Bring what lies beyond the limits to them."""
+        return np.clip(np.asarray(values, dtype=np.float64), self.low, self.high)
+
+    @property
+    def middle(self) -> float:
+        """Where a word stands in place of a mark."""
+        if self.null is not None:
+            return self.null
+        return float(np.sqrt(self.low * self.high)) if self.ratio else (self.low + self.high) / 2
+
+
+def scale_of(table: pd.DataFrame, *, intervals: bool = True, symmetric: bool = False) -> Scale:
+    """Find the axis for a table's estimates: all of them, and their intervals as far as these leave room to read them."""
+    estimand, on_raw = str(table["estimand"].iloc[0]), table["scale"].iloc[0] == "raw"
+    share = "probability" in estimand
+    ratio = not on_raw and not share
+    null = None if estimand == "none" else 0.5 if share else 1.0 if ratio else 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        numbers = table[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=np.float64)
+        numbers = np.log(numbers) if ratio else numbers.copy()
+    numbers[~np.isfinite(numbers)] = np.nan
+    zero = None if null is None else float(np.log(null)) if ratio else null
+    low, high = _reach(numbers[:, 0], numbers[:, 1:] if intervals else numbers[:, :0], zero)
+    if symmetric and zero is not None:
+        far = max(zero - low, high - zero)
+        low, high = zero - far, zero + far
+    return Scale(ratio, null, float(np.exp(low)), float(np.exp(high))) if ratio else Scale(ratio, null, low, high)
+
+
+def _reach(estimates: np.ndarray, ends: np.ndarray, zero: float | None) -> tuple[float, float]:
+    known = estimates[~np.isnan(estimates)]
+    known = known if zero is None else np.append(known, zero)
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+    if ends.size and not np.isnan(ends).all():
+        half = np.abs(ends - estimates[:, None])
+        usual = float(np.nanmedian(half)) if not np.isnan(half).all() else 0.0
+        room = max(high - low, _ROOM * usual)
+        kept = np.clip(ends[~np.isnan(ends)], low - room, high + room)
+        low, high = min(low, float(kept.min())), max(high, float(kept.max()))
+    pad = 0.06 * (high - low) or max(0.1, 0.1 * abs(high))
+    return low - pad, high + pad
+
+
+def show_scale(ax: Axes, scale: Scale, *, upright: bool = False) -> None:
+    """Set the limits and ticks of the axis of estimates, and draw the line of no effect."""
+    (ax.set_ylim if upright else ax.set_xlim)(scale.low, scale.high)
+    if scale.ratio:
+        ratio_axis(ax.yaxis if upright else ax.xaxis)
+    if scale.null is not None:
+        (ax.axhline if upright else ax.axvline)(scale.null, color=GREY, lw=0.8, zorder=0)
+
+
+def bars(ax: Axes, places: Any, data: pd.DataFrame, scale: Scale, colour: str, *, upright: bool = False) -> None:
+    """Draw intervals; one that reaches beyond the axis ends in an arrow there."""
+    places, low, high = (np.asarray(x, dtype=np.float64) for x in (places, data["conf_low"], data["conf_high"]))
+    there = ~(np.isnan(low) | np.isnan(high))
+    places, low, high = places[there], low[there], high[there]
+    draw = ax.vlines if upright else ax.hlines
+    draw(places, scale.cut(low), scale.cut(high), color=colour, lw=_WIDTH, zorder=1.5)
+    _arrows(ax, places, low, high, scale, colour, upright, filled=True)
+
+
+def points(
+    ax: Axes,
+    places: Any,
+    data: pd.DataFrame,
+    scale: Scale,
+    colour: str,
+    mark: str,
+    *,
+    upright: bool = False,
+    size: float = _POINT,
+) -> None:
+    """Draw estimates: filled where significant, else open, grey where not tested; those beyond the axis as arrows at its edge."""
+    places, values = np.asarray(places, dtype=np.float64), data["estimate"].to_numpy(dtype=np.float64)
+    inside = (values >= scale.low) & (values <= scale.high)
+    found, tested = data["significant"].to_numpy(dtype=bool), data["p_value"].notna().to_numpy()
+    kinds = ((found, colour, colour), (~found & tested, colour, "white"), (~found & ~tested, GREY, "white"))
+    for kind, edge, face in kinds:
+        rows = kind & inside
+        if rows.any():
+            x, y = (places[rows], values[rows]) if upright else (values[rows], places[rows])
+            ax.plot(x, y, mark, ms=size, color=edge, mfc=face, mew=_WIDTH, zorder=2.5)
+        rows = kind & ~inside & ~np.isnan(values)
+        if rows.any():
+            _arrows(ax, places[rows], values[rows], values[rows], scale, edge, upright, filled=face != "white")
+
+
+def _arrows(
+    ax: Axes, places: np.ndarray, low: np.ndarray, high: np.ndarray, scale: Scale, colour: str, upright: bool, *, filled: bool
+) -> None:
+    for rows, edge, mark in ((low < scale.low, scale.low, "v<"), (high > scale.high, scale.high, "^>")):
+        if rows.any():
+            edges = np.full(rows.sum(), edge)
+            x, y = (places[rows], edges) if upright else (edges, places[rows])
+            face = colour if filled else "white"
+            ax.plot(x, y, mark[0 if upright else 1], ms=5, color=colour, mfc=face, clip_on=False, zorder=2.6)
+
+
+def axis_text(table: pd.DataFrame, contrast: str, *, intervals: bool = True) -> str:
+    """Say what the axis of estimates shows, in which unit, with which intervals."""
+    first = table.iloc[0]
+    what = f"estimate of {first['test']}" if first["estimand"] == "none" else first["estimand"]
+    unit = ", in the unit of each analyte" if first["scale"] == "raw" and first["estimand"] != "none" else ""
+    level = f" ({100 * first['conf_level']:g}% interval)" if intervals and table["conf_low"].notna().any() else ""
+    return f"{plain(what + unit + level)}\n{plain(contrast)}"
+
+
+def contrast_text(table: pd.DataFrame) -> str:
+    """Name the comparison, with its visit where the contrast does not name it."""
+    contrast, visit = table["contrast"].iloc[0], table["visit"].iloc[0]
+    return contrast if contrast.startswith(f"{visit} ") else f"{contrast}, {visit}"
+
+
+def p_name(table: pd.DataFrame) -> str:
+    """Name the p-value that is compared with alpha, such as "BH-adjusted p"."""
+    methods = table["adjust"].unique()
+    if len(methods) > 1:
+        return "adjusted p"
+    return "p" if methods[0] == "none" else f"{methods[0] if methods[0].isupper() else methods[0].capitalize()}-adjusted p"
+
+
+def legend_above(ax: Axes, table: pd.DataFrame, alpha: float, *, columns: int = 1) -> None:
+    """Say above the axes what filled and open marks mean, after what has a label already."""
+    name = p_name(table)
+    ax.plot([], [], "o", ms=_POINT, color=INK, label=f"{name} \N{LESS-THAN OR EQUAL TO} {alpha:g}")
+    ax.plot([], [], "o", ms=_POINT, color=INK, mfc="white", mew=_WIDTH, label=f"{name} > {alpha:g}")
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "handletextpad": 0.4}
+    legend(ax, ncols=columns, **place)
