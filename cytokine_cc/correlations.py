@@ -18,7 +18,6 @@ from .study import Study
 METHODS = ("spearman", "pearson")
 GROUPS = ("case", "control")
 LEAST_PAIRS = 3  # two points always lie on a line
-_BLOCK_VALUES = 200_000
 
 
 def correlation_table(study: Study, *, visit: Any = None, group: str | None = None, method: str = "spearman") -> pd.DataFrame:
@@ -65,7 +64,7 @@ def correlation_table(study: Study, *, visit: Any = None, group: str | None = No
     >>> import cytokine_cc as cc
     >>> table = cc.correlation_table(cc.load_study("quickstart"))
     >>> table.shape, round(float(table.loc["IL-6", "TNF-a"]), 3)
-    ((36, 36), 0.0)
+    ((18, 18), -0.091)
     """
     one_of("method", method, METHODS)
     if group is not None:
@@ -79,7 +78,7 @@ def correlation_table(study: Study, *, visit: Any = None, group: str | None = No
         _explain(study, visits, method, error)
     if group is not None:
         values = Sides(study.arrays).part(values, group)
-    table = _spearman(values) if method == "spearman" else _pearson(values)
+    table = _all_pairs(values, _Ranks if method == "spearman" else _Numbers)
     lost = values.unknown.any(axis=-1)
     table[lost] = table[:, lost] = np.nan
     return pd.DataFrame(table, index=study.analytes, columns=study.analytes)
@@ -111,36 +110,109 @@ def _explain(study: Study, visits: slice, method: str, error: NonPositiveError) 
     other = "method='spearman'" if method == "pearson" else "one visit of the baseline at a time (visit=...)"
     for v, a, s in error.cells.tolist():
         v += visits.start
+        value, limit = (float(array[v, a, s]) for array in (study.arrays.value, study.arrays.lower))
         faults.add(
             "zero and negative values have no logarithm",
             subject=study.subjects.index[s],
             visit=labels[v],
             analyte=study.analytes[a],
             **study.panel.origin(int(study.sample_at[v, s]), analyte=a),
-            found=f"{study.arrays.value[v, a, s]:g}",
+            found=f"{value:g}" if value == value else f"a limit of {limit:g}",
             remedy=f"If they mean 'not detected', say so when reading: codes={{'0': 'below'}}; or use {other}.",
         )
     faults.raise_if_any()
     raise error
 
 
-def _spearman(values: Response) -> np.ndarray:
-    complete = ~np.isnan(values.y).any(axis=-1)
-    tied = tie_beyond(values, ~np.isnan(values.y))[0].y
-    ranks = midranks(tied)[0]
-    n = tied.shape[-1]
-    table = np.full((len(tied),) * 2, np.nan)
-    # Doubled, the ranks less their mean are whole numbers: their products are exact.
-    table[np.ix_(complete, complete)] = _of_products(2 * ranks[complete] - (n + 1), n)
-    return table
+class _Ranks:
+    """Ranks among any part of the subjects, without sorting anew: sorted once, counted in that order."""
+
+    def __init__(self, values: Response):
+        self.values = values
+        tied, cost_low, cost_high = tie_beyond(values, ~np.isnan(values.y))
+        down, up = np.isneginf(values.y), np.isposinf(values.y)
+        floor = np.where(down, values.high, -np.inf).max(axis=-1, keepdims=True, initial=-np.inf)
+        ceiling = np.where(up, values.low, np.inf).min(axis=-1, keepdims=True, initial=np.inf)
+        # Numbers are tied as in the whole row as long as one of these takes part.
+        self.lowest = (down & (values.high == floor)) | (cost_low == 0)[:, None]
+        self.highest = (up & (values.low == ceiling)) | (cost_high == 0)[:, None]
+        self.costly = (cost_low + cost_high) > 0
+        ranks = midranks(tied.y)[0]
+        self.order = np.argsort(ranks, axis=-1, kind="stable")
+        ordered = np.take_along_axis(ranks, self.order, axis=-1)
+        n = ordered.shape[-1]
+        new, at = ordered[:, 1:] != ordered[:, :-1], np.arange(n)
+        edge = np.ones((len(ranks), 1), dtype=bool)
+        first, last = np.concatenate([edge, new], axis=-1), np.concatenate([new, edge], axis=-1)
+        # How many values lie below each one, and how many do not lie above it.
+        self.under, self.upto = np.empty((2, *ranks.shape), dtype=np.intp)
+        np.put_along_axis(self.under, self.order, np.maximum.accumulate(at * first, axis=-1), axis=-1)
+        upto = n - np.maximum.accumulate(((n - 1 - at) * last)[:, ::-1], axis=-1)[:, ::-1]
+        np.put_along_axis(self.upto, self.order, upto, axis=-1)
+
+    def among(self, rows: slice, pair: np.ndarray) -> np.ndarray:
+        """Return doubled ranks less their mean, whole numbers (so that their products are exact); 0 outside the pair."""
+        count = np.zeros((len(pair), pair.shape[-1] + 1), dtype=np.int32)
+        np.cumsum(_pick(pair, self.order[rows]), axis=-1, out=count[:, 1:])
+        ranks = _pick(count, self.under[rows]) + _pick(count, self.upto[rows]) - count[:, -1:]
+        x = ranks * pair.astype(np.float64)
+        if self.costly[rows].any():
+            as_whole = (self.lowest[rows] & pair).any(axis=-1) & (self.highest[rows] & pair).any(axis=-1)
+            anew = np.flatnonzero(~as_whole)
+            x[anew] = self._tied_anew(np.broadcast_to(np.arange(rows.start, rows.stop), len(x))[anew], pair[anew])
+        return x
+
+    def _tied_anew(self, rows: np.ndarray, pair: np.ndarray) -> np.ndarray:
+        parts = {name: getattr(self.values, name)[rows] for name in ("y", "low", "high")}
+        y = np.where(pair, tie_beyond(self.values._replace(**parts), pair)[0].y, np.nan)
+        return np.where(pair, 2 * midranks(y)[0] - (pair.sum(axis=-1, keepdims=True) + 1), 0.0)
 
 
-def _of_products(x: np.ndarray, n: int) -> np.ndarray:
+def _pick(array: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Take along the last axis, by an index for each row or one for all."""
+    if len(index) == 1:
+        return array.take(index[0], axis=-1)
+    return array.take(index + array.shape[-1] * np.arange(len(array))[:, None])
+
+
+class _Numbers:
+    """Numbers among any part of the subjects."""
+
+    def __init__(self, values: Response):
+        self.y = values.y
+
+    def among(self, rows: slice, pair: np.ndarray) -> np.ndarray:
+        """Return numbers less their mean; 0 outside the pair, and exactly 0 where they do not vary."""
+        y = np.broadcast_to(self.y[rows], pair.shape)
+        first = np.take_along_axis(y, pair.argmax(axis=-1)[:, None], axis=-1)
+        y = np.where(pair, y - first, 0.0)
+        n = np.maximum(pair.sum(axis=-1, keepdims=True), 1)
+        return np.where(pair, y - y.sum(axis=-1, keepdims=True) / n, 0.0)
+
+
+def _all_pairs(values: Response, kind: type[_Ranks] | type[_Numbers]) -> np.ndarray:
+    """Correlate rows: those without a missing value by one product, each other one with all before it."""
+    here = ~np.isnan(values.y)
+    some = here.any(axis=0)  # a subject without any value is in no pair
+    order = np.argsort(~here[:, some].all(axis=-1), kind="stable")
+    values = Response(*(array[:, some][order] for array in values))
+    here = ~np.isnan(values.y)
+    m, n = here.shape
+    whole, among = int(here.all(axis=-1).sum()), kind(values).among
+    table = np.full((m, m), np.nan)
+    x = among(slice(0, whole), here[:whole])
     products = x @ x.T
     size = np.diag(products)
+    table[:whole, :whole] = _ratio(products, size[:, None], size, np.array(n))
+    for i in range(whole, m):
+        pair = here[: i + 1] & here[i]
+        x, z = among(slice(i, i + 1), pair), among(slice(0, i + 1), pair)
+        xz, xx, zz = (np.einsum("ij,ij->i", a, b) for a, b in ((x, z), (x, x), (z, z)))
+        table[i, : i + 1] = table[: i + 1, i] = _ratio(xz, xx, zz, pair.sum(axis=-1))
+    back = np.argsort(order)
+    return table[np.ix_(back, back)]
+
+
+def _ratio(xz: np.ndarray, xx: np.ndarray, zz: np.ndarray, n: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.clip(products / np.sqrt(size[:, None] * size), -1, 1) if n >= LEAST_PAIRS else np.full(products.shape, np.nan)
-
-
-def _pearson(values: Response) -> np.ndarray:
-    return pd.DataFrame(values.y.T).corr(min_periods=LEAST_PAIRS).to_numpy(copy=True)
+        return np.where(n >= LEAST_PAIRS, np.clip(xz / np.sqrt(xx * zz), -1.0, 1.0), np.nan)
