@@ -112,7 +112,7 @@ def ratio_axis(axis: Axis) -> None:
     decades = math.log10(high / low) if low > 0 else 1.0
     subs = next(subs for most, subs in _TICKS if decades <= most)
     axis.set_major_locator(LogLocator(subs=subs))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(_plain_number))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -121,6 +121,15 @@ def note_below(ax: Axes, text: str) -> None:
     if text:
         below = {"xytext": (0, -3), "textcoords": "offset points", "ha": "center", "va": "top", "annotation_clip": False}
         ax.annotate(plain(text), (0.5, 0), xycoords=ax.xaxis.label, color=GREY, fontsize="small", **below)
+
+
+def _plain_number(value: float, _: int | None = None) -> str:
+    """Write a tick in plain digits, as a power of ten where they would be many."""
+    if value == 0 or 1e-4 <= abs(value) < 1e6:
+        return f"{value:g}"
+    digits, power = f"{value:e}".split("e")
+    times = "" if float(digits) == 1 else rf"{float(digits):g}\times"
+    return rf"${times}10^{{{int(power)}}}$"
 
 
 def group_names(meta: Mapping[str, Any]) -> dict[str, str]:

@@ -95,13 +95,16 @@ def distributions(
         for kind, flags in _kinds(part):
             mark_levels(ax, part["value"][flags], row[flags] + spread(part[flags]) * _JITTER, kind, group)
         _say_empty(ax, part, row)
+        _count_below(ax, part, row, group)
     visits = data["visit"][data["subject"] != ""].unique()
     several = ["each visit's sample is a mark; boxes: means of the visits by subject"] if len(visits) > 1 else []
     ax.set_xlabel("\n".join([f"level at {_when(study, visits)}, {unit}", *notes_on(data, several)]))
     summary = Line2D([], [], color=INK, lw=1.6, marker="s", ms=7, mfc="none", mew=0.6)
-    handles = {**mark_handles(study, data), "median, quartiles": summary}
+    counted = "below its limit (how many: right)"
+    handles = {counted if name == KINDS["below"] else name: mark for name, mark in mark_handles(study, data).items()}
+    handles["median, quartiles"] = summary
     if data["value"][data["kind"].isin(QUARTILES)].isna().any():
-        handles["quartile among values beyond a limit"] = Line2D([], [], color=INK, lw=0.8, ls=(0, (2, 1.5)))
+        handles["quartile beyond a limit"] = Line2D([], [], color=INK, lw=0.8, ls=(0, (2, 1.5)))
     _legend(ax, handles)
     strip(ax)
     return ax
@@ -169,7 +172,7 @@ def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str =
     data = paired_lines_data(study, analyte, visits=visits)
     shown = [label for label in (*study.baseline_visits, *study.visits) if label in set(data["visit"])]
     n = len(shown)
-    ax = axes_for(ax, min(max(5.0, 2 + 1.1 * n), 12), 4)
+    ax = axes_for(ax, min(max(5.0, 2 + 1.5 * n), 10), 4)
     level_axis(ax.yaxis, scale, data)
     handles = mark_handles(study, data)
     for half, (group, title) in enumerate(zip(COLOURS, list(handles)[:2], strict=True)):
@@ -190,8 +193,10 @@ def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str =
     ax.set_xlim(-0.4, 2 * n - 0.4)
     _name_visits(ax, shown)
     ax.set_ylabel("\n".join(textwrap.wrap(plain(f"{analyte}, {unit_text(data)[0]}"), 44)))
-    ax.set_xlabel("\n".join(notes_on(data)))
-    if data["value"][data["kind"] == "median"].notna().any():
+    medians = data["value"][data["kind"] == "median"]
+    hidden = ["no median where it lies among values beyond a limit"] if medians.isna().any() else []
+    ax.set_xlabel("\n".join(notes_on(data, hidden)))
+    if medians.notna().any():
         handles["median"] = Line2D([], [], color=INK, lw=2.2)
     lines = max(title.count("\n") for title in list(handles)[:2]) + 1
     _legend(ax, dict(list(handles.items())[2:]), lift=lines * 1.35)
@@ -234,11 +239,12 @@ def _boxes(ax: Axes, part: pd.DataFrame, row: np.ndarray, group: str) -> None:
             dashed += [[(low, edge), (first, edge)]] * bool(np.isnan(q1)) + [[(last, edge), (high, edge)]] * bool(np.isnan(q3))
         solid += [[(end, y - _BOX), (end, y + _BOX)] for end in (q1, q3) if not np.isnan(end)]
         medians += [[(median, y - _BOX), (median, y + _BOX)]] * (not np.isnan(median))
-    for what, segments, style in (
-        ("box", solid, {"color": COLOURS[group], "lw": 0.8, "zorder": 1.5}),
-        ("open box", dashed, {"color": COLOURS[group], "lw": 0.8, "ls": [(0, (2, 1.5))], "zorder": 1.5}),
+    styles: tuple[tuple[str, list, dict[str, Any]], ...] = (
+        ("box", solid, {"color": INK, "lw": 0.7, "zorder": 2.5}),
+        ("open box", dashed, {"color": INK, "lw": 0.7, "ls": [(0, (2, 1.5))], "zorder": 2.5}),
         ("median", medians, {"color": INK, "lw": 1.8, "zorder": 3}),
-    ):
+    )
+    for what, segments, style in styles:
         ax.add_collection(LineCollection(segments, label=f"_{group} {what}", **style), autolim=False)
 
 
@@ -252,6 +258,15 @@ def _say_empty(ax: Axes, part: pd.DataFrame, row: np.ndarray) -> None:
         if name not in filled:
             text = "beyond a limit that is not known" if name in unknown else "no value"
             ax.text(0.01, y, text, transform=ax.get_yaxis_transform(), **style)
+
+
+def _count_below(ax: Axes, part: pd.DataFrame, row: np.ndarray, group: str) -> None:
+    """Write the number of triangles at limits beside each row: they lie on each other."""
+    counts = (part["kind"] == "below").groupby(part["analyte"], sort=False).sum()
+    style: dict[str, Any] = {"va": "center", "color": COLOURS[group], "fontsize": "xx-small"}
+    for name, y in dict(zip(part["analyte"], row, strict=True)).items():
+        if counts[name]:
+            ax.text(1.01, y, str(counts[name]), transform=ax.get_yaxis_transform(), **style)
 
 
 def _apart(part: pd.DataFrame) -> np.ndarray:
@@ -278,14 +293,13 @@ def _median_line(ax: Axes, medians: pd.Series, place: dict[str, float], study: S
     """Draw the medians through the visits; one that is not known leaves a gap."""
     ends = []
     for label in dict.fromkeys(study.baseline if label in study.baseline_visits else label for label in place):
-        own = study.baseline_visits if label == study.baseline else (label,)
         if label in medians.index:
-            x = [place[visit] for visit in own]
-            reach = 0.15 if len(x) == 1 and np.isfinite(medians[label]) else 0.0
-            ends += [(min(x) - reach, medians[label]), (max(x) + reach, medians[label])]
+            x = [place[visit] for visit in (study.baseline_visits if label == study.baseline else (label,))]
+            ends += [(at, medians[label]) for at in dict.fromkeys((min(x), max(x)))]
     if ends:
+        style: dict[str, Any] = {"marker": "_", "ms": 13, "mew": 2.2, "lw": 2.2, "zorder": 3.5}
         outline = [withStroke(linewidth=4, foreground="white")]
-        ax.plot(*zip(*ends, strict=True), color=INK, lw=2.2, zorder=3.5, path_effects=outline, label="_median")
+        ax.plot(*zip(*ends, strict=True), color=INK, path_effects=outline, label="_median", **style)
 
 
 def _name_visits(ax: Axes, visits: Sequence[str]) -> None:
@@ -314,5 +328,5 @@ def _legend(ax: Axes, handles: dict[str, Any], lift: float = 0.0) -> None:
     if handles:
         points = FontProperties(size="medium").get_size_in_points() * lift
         where = ax.transAxes + ScaledTranslation(0, points / 72, ax.figure.dpi_scale_trans)
-        options: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "bbox_transform": where, "borderaxespad": 0.2}
+        options: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "bbox_transform": where, "borderaxespad": 0.2}
         ax.legend(handles.values(), handles.keys(), frameon=False, fontsize="small", ncols=3, **options)

@@ -21,12 +21,13 @@ from .drawing import ABOVE_MARK, BELOW_MARK, COLOURS, GREY, MARKS, group_names, 
 # Kinds of values that are drawn -> how the legend calls them.
 KINDS = {
     "measured": "",
-    "extrapolated": "extrapolated, as reported",
-    "below": "below its limit, at the limit",
-    "above": "above its limit, at the limit",
+    "extrapolated": "extrapolated",
+    "below": "below its limit",
+    "above": "above its limit",
 }
 _KIND_OF = np.array([kind.name.lower() for kind in State], dtype=object)
 _SIZES = {"measured": 9, "extrapolated": 6, "below": 11, "above": 11}
+_SHAPES = {"below": BELOW_MARK, "above": ABOVE_MARK}
 _NOTE_WIDTH = 84  # characters
 
 
@@ -82,13 +83,10 @@ def spread(part: pd.DataFrame) -> np.ndarray:
 
 def mark_levels(ax: Axes, x: Any, y: Any, kind: str, group: str) -> None:
     """Draw values of one kind and group."""
-    ax.scatter(x, y, s=_SIZES[kind], label=f"_{group} {kind}", zorder=2, **_mark(kind, group, COLOURS[group]))
-
-
-def _mark(kind: str, group: str, colour: str) -> dict[str, Any]:
-    shape = {"below": BELOW_MARK, "above": ABOVE_MARK}.get(kind, MARKS[group])
-    face = colour if kind == "measured" else "none"
-    return {"marker": shape, "facecolors": face, "edgecolors": colour, "linewidths": 0.0 if kind == "measured" else 0.7}
+    colour, filled = COLOURS[group], kind == "measured"
+    style: dict[str, Any] = {"s": _SIZES[kind], "marker": _SHAPES.get(kind, MARKS[group]), "edgecolors": colour, "zorder": 2}
+    style |= {"facecolors": colour, "linewidths": 0, "alpha": 0.7} if filled else {"facecolors": "none", "linewidths": 0.7}
+    ax.scatter(x, y, label=f"_{group} {kind}", **style)
 
 
 def mark_handles(study: Study, data: pd.DataFrame) -> dict[str, Line2D]:
@@ -102,8 +100,7 @@ def mark_handles(study: Study, data: pd.DataFrame) -> dict[str, Line2D]:
     drawn = set(data["kind"][data["value"].notna()])
     for kind, text in KINDS.items():
         if text and kind in drawn:
-            shape = {"below": BELOW_MARK, "above": ABOVE_MARK}.get(kind, MARKS["case"])
-            handles[text] = Line2D([], [], ls="", marker=shape, mfc="none", mec=GREY, mew=0.7, ms=4)
+            handles[text] = Line2D([], [], ls="", marker=_SHAPES.get(kind, MARKS["case"]), mfc="none", mec=GREY, mew=0.7, ms=4)
     return handles
 
 
@@ -128,12 +125,13 @@ def level_axis(axis: Axis, scale: str, data: pd.DataFrame) -> None:
 
 
 def unit_text(data: pd.DataFrame) -> tuple[str, dict[str, str]]:
-    """Return the unit for the axis, and that of each analyte where they differ (empty where not stated)."""
+    """Return the unit for the axis, and for each analyte its own where it differs from that (else empty)."""
     units = data.drop_duplicates("analyte").set_index("analyte")["unit"]
-    found = units.unique()
-    if len(found) == 1:
-        return (plain(found[0]) if found[0] else "unit not stated"), dict.fromkeys(units.index, "")
-    return "in the unit of each analyte", units.to_dict()
+    usual = units.mode()[0] if (units != "").any() else ""
+    if not usual:
+        return "unit not stated", dict.fromkeys(units.index, "")
+    own = units.where(units != usual, "").mask(units == "", "unit not stated").to_dict()
+    return plain(usual) + (" unless named" if (units != usual).any() else ""), own
 
 
 def notes_on(data: pd.DataFrame, first: Sequence[str] = ()) -> list[str]:
@@ -143,9 +141,9 @@ def notes_on(data: pd.DataFrame, first: Sequence[str] = ()) -> list[str]:
     parts = list(first)
     for which in ("lowest measured", "highest measured"):
         if n := counts.get(which, 0):
-            parts.append(f"limit not stated for {n:,}: at the {which} value")
+            parts.append(f"limit not stated for {n:,} values, shown at the {which} one")
     if n := counts.get("not known", 0):
-        parts.append(f"{n:,} beyond a limit that is not known: not drawn")
+        parts.append(f"{n:,} values beyond a limit that is not known, not shown")
     if n := int((points["kind"] == "missing").sum()):
         parts.append(f"{n:,} of {len(points):,} values missing")
     return textwrap.wrap("; ".join(parts), _NOTE_WIDTH)
