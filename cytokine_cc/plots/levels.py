@@ -178,10 +178,10 @@ def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str =
     for half, (group, title) in enumerate(zip(COLOURS, list(handles)[:2], strict=True)):
         place = {label: i + half * (n + 0.2) for i, label in enumerate(shown)}
         part = data[(data["group"] == group) & (data["subject"] != "")]
-        x = part["visit"].map(place).to_numpy(dtype=float) + _apart(part)
+        x = part["visit"].map(place).to_numpy(dtype=float)
         _lines(ax, part.assign(x=x), group)
         for kind, flags in _kinds(part):
-            mark_levels(ax, x[flags], part["value"][flags], kind, group)
+            mark_levels(ax, (x + _apart(part))[flags], part["value"][flags], kind, group)
         medians = data[(data["group"] == group) & (data["kind"] == "median")].set_index("visit")["value"]
         _median_line(ax, medians, place, study)
         middle = half * (n + 0.2) + (n - 1) / 2

@@ -107,7 +107,7 @@ def mark_handles(study: Study, data: pd.DataFrame) -> dict[str, Line2D]:
 def level_axis(axis: Axis, scale: str, data: pd.DataFrame) -> None:
     """Give the axis of levels its limits and scale; refuse levels without a logarithm."""
     place = data["value"].dropna()
-    set_limits = {"x": axis.axes.set_xlim, "y": axis.axes.set_ylim}[axis.axis_name]  # type: ignore[attr-defined]
+    set_limits: Any = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim  # type: ignore[attr-defined]
     low, high = (place.min(), place.max()) if len(place) else (1.0, 10.0)
     if scale == "linear":
         margin = 0.04 * (high - low) or 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import matplotlib
@@ -21,7 +22,7 @@ from .drawing import COLOURS, FAINT, GREY, ROW_HEIGHT, axes_for, group_names, he
 
 BY = ("group", "plate", "visit")
 _NEEDED = ("analyte", "visit", "group", "n", "n_below", "n_above")
-_BAR, _GAP = 0.075, 0.08  # inches: the least height of a bar, and what lies between rows
+_BAR, _GAP = 0.055, 0.06  # inches: the least height of a bar, and what lies between rows
 _THICK = 0.8  # of a row, all its bars
 _HATCH = "//////"
 
@@ -78,7 +79,7 @@ def detection(study: Study | pd.DataFrame, *, by: str = "group", visit: Any = No
     >>> from cytokine_cc.plots import detection
     >>> ax = detection(cc.load_study("quickstart"), by="plate")
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['P3', 'P1', 'P2', 'below the limit']
+    ['P1', 'P2', 'P3']
     """
     data = detection_data(study, by=by, visit=visit)
     names, levels = data["analyte"].unique(), data["level"].unique()
@@ -94,18 +95,17 @@ def detection(study: Study | pd.DataFrame, *, by: str = "group", visit: Any = No
         part = data[data["level"] == level]
         row = pd.Index(names).get_indexer(part["analyte"]) - _THICK / 2 + (i + 0.5) * bar
         _bars(ax, part, row, bar, colours[level], plain(level))
-    handles: dict[str, Any] = {titles[level]: Patch(color=colours[level]) for level in levels}
-    handles["below the limit"] = Patch(color=GREY)
-    if (data["n_above"] > 0).any():
-        handles["above the limit"] = Patch(facecolor="none", edgecolor=GREY, hatch=_HATCH)
-        ax.spines["right"].set_visible(True)
+    handles = {titles[level]: Patch(color=colours[level]) for level in levels}
     where: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
     heading = None if by == "group" else by
     ax.legend(handles.values(), handles.keys(), frameon=False, fontsize="small", ncols=4, title=heading, **where)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    of = data["visit"].iloc[0]
-    ax.set_xlabel(f"samples with a value{f' at {plain(of)}' if of and by != 'visit' else ''}")
+    some_above = (data["n_above"] > 0).any()
+    ax.spines["right"].set_visible(bool(some_above))
+    what = "below the limit (solid, from the left), above (hatched, from the right),\n" if some_above else "below the limit, "
+    of = "" if by == "visit" or not data["visit"].iloc[0] else f" at {plain(data['visit'].iloc[0])}"
+    ax.set_xlabel(f"{what}% of samples with a value{of}")
     return ax
 
 
@@ -151,13 +151,18 @@ def _by_plate(study: Any, visit: Any) -> pd.DataFrame:
     flags = {"n": arrays.state != State.MISSING, "n_below": below, "n_above": above}
     plates = as_labels(study.panel.samples["plate"])
     frames = []
-    for plate in dict.fromkeys(plates[np.sort(at[there])]):
+    for plate in sorted(set(plates[at[there]]), key=_natural):
         here = (there & (plates[at] == plate))[:, None, :]
         counts = {name: (flag & here).sum(axis=(0, 2)) for name, flag in flags.items()}
         frames.append(pd.DataFrame({"analyte": study.analytes.to_numpy(dtype=object), "visit": label, "level": plate, **counts}))
     table = pd.concat(frames, ignore_index=True)
     order = np.argsort(study.analytes.get_indexer(table["analyte"]), kind="stable")
     return table.iloc[order].reset_index(drop=True)
+
+
+def _natural(name: str) -> list[Any]:
+    """Sort "P2" before "P10"."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _titles(study: Any, by: str, levels: np.ndarray) -> dict[str, str]:
@@ -173,7 +178,7 @@ def _colours(levels: np.ndarray) -> dict[str, Any]:
     """Return the colours of groups; of other levels, from dark to light in order, which a grey print keeps."""
     if set(levels) <= set(COLOURS):
         return {level: COLOURS[level] for level in levels}
-    shades = matplotlib.colormaps["cividis"](np.linspace(0.05, 0.85, len(levels)))
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.88, len(levels)))
     return {level: tuple(shade) for level, shade in zip(levels, shades, strict=True)}
 
 
