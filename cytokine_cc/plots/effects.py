@@ -174,7 +174,7 @@ def change(results: Results, *, alpha: float = 0.05, ax: Axes | None = None) -> 
     -------
     Axes
         Of one analyte: visits from left to right, each group a line from no change at baseline. Of several: one row an analyte,
-        groups beside each other in it; several visits from top to bottom in the row, joined by a line. Marks are filled where
+        cases above controls; within each of these several visits from top to bottom, joined by a line. Marks are filled where
         adjusted p <= `alpha`, else open; an interval that reaches beyond the axis ends in an arrow there.
 
     Raises
@@ -205,7 +205,7 @@ def change(results: Results, *, alpha: float = 0.05, ax: Axes | None = None) -> 
         ax.set_ylabel(f"{short(data['analyte'].iloc[0])}\n{text}")
         ax.set_xlabel("visit")
     else:
-        rows = f"\nin each row from top to bottom: {plain(', '.join(visits))}" if len(visits) > 1 else ""
+        rows = f"\nin each row from top to bottom, group by group: {plain(', '.join(visits))}" if len(visits) > 1 else ""
         ax.set_xlabel(f"{text}{rows}")
     strip(ax)
     legend_above(ax, table, alpha, columns=2)
@@ -235,26 +235,27 @@ def _one_analyte(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: list
 
 
 def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: list[str], names: dict[str, str]) -> Axes:
-    """Draw a row an analyte, in it a line a visit, in that the groups."""
+    """Draw a row an analyte, in it first the cases, visit by visit, then the controls."""
     analytes = list(dict.fromkeys(data["analyte"]))
     groups = [role for role in COLOURS if (data["group"] == role).any()]
     lines = len(visits) * len(groups)
-    row = max(0.3, 0.11 * lines + 0.08)
+    row = max(0.3, 0.075 * lines + 0.08)
     ax = axes_for(ax, 6.4, height_of(len(analytes), margin=1.5, row=row))
     rows = dict(zip(analytes, name_rows(ax, analytes), strict=True))
     show_scale(ax, scale)
     for edge in range(1, len(analytes)):
         ax.axhline(edge - 0.5, color="0.92", lw=0.6, zorder=0)
+    ax.spines["left"].set_visible(False)
     step = 0.76 / lines
     for i, role in enumerate(groups):
         part = data[data["group"] == role]
-        line = [visits.index(visit) * len(groups) + i for visit in part["visit"]]
+        line = [i * len(visits) + visits.index(visit) for visit in part["visit"]]
         y = part["analyte"].map(rows).to_numpy() + (np.array(line) - (lines - 1) / 2) * step
         for name in analytes if len(visits) > 1 else ():
             mine = (part["analyte"] == name).to_numpy()
             ax.plot(scale.cut(part["estimate"][mine]), y[mine], color=COLOURS[role], ls=LINES[role], lw=0.6, zorder=1)
         bars(ax, y, part, scale, COLOURS[role])
-        points(ax, y, part, scale, COLOURS[role], MARKS[role], size=4)
+        points(ax, y, part, scale, COLOURS[role], MARKS[role], size=4 if lines < 4 else 3.4)
         _not_tested(ax, y, part, scale)
         ax.plot([], [], color=COLOURS[role], marker=MARKS[role], ms=5, lw=1.2, label=names[role])
     return ax

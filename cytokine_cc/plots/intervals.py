@@ -152,5 +152,5 @@ def legend_above(ax: Axes, table: pd.DataFrame, alpha: float, *, columns: int = 
     name = p_name(table)
     ax.plot([], [], "o", ms=_POINT, color=INK, label=f"{name} \N{LESS-THAN OR EQUAL TO} {alpha:g}")
     ax.plot([], [], "o", ms=_POINT, color=INK, mfc="white", mew=_WIDTH, label=f"{name} > {alpha:g}")
-    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "handletextpad": 0.4}
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "handletextpad": 0.4, "handlelength": 1.6}
     legend(ax, ncols=columns, **place)

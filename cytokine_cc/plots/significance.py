@@ -162,7 +162,7 @@ def _threshold_line(ax: Axes, data: pd.DataFrame, text: str, x: np.ndarray, y: n
     ax.axhline(p, color=INK, lw=0.9, ls=(0, (5, 3)) if exact else (0, (1, 2)), zorder=1)
     to_axes = ax.transData + ax.transAxes.inverted()
     spots = to_axes.transform(np.column_stack([x, y])) if len(x) else np.empty((0, 2))
-    height = to_axes.transform((1, p))[1] if np.isnan(ax.get_xlim()).any() else to_axes.transform((ax.get_xlim()[1], p))[1]
+    height = to_axes.transform((ax.get_xlim()[1], p))[1]
     near = spots[np.abs(spots[:, 1] - height - 0.03) < 0.05, 0]
     right = (near > 0.6).sum() <= (near < 0.4).sum()
     text = text if exact else f"{text}, between the marks"
@@ -179,11 +179,18 @@ def _names(ax: Axes, at: dict[str, tuple[float, float]], marks: np.ndarray, obst
     from adjustText import adjust_text
 
     written = [ax.text(x, y, short(name, 20), fontsize="small", color=INK, zorder=5) for name, (x, y) in at.items()]
-    x, y = np.vstack([marks, obstacles]).T
+    x, y = np.vstack([_around(ax, marks), obstacles]).T
     line = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkB": 2}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a name that is wider than the axes
         adjust_text(written, x, y, ax=ax, iter_lim=400, expand=(1.1, 1.35), force_text=(0.2, 0.4), arrowprops=line)
+
+
+def _around(ax: Axes, marks: np.ndarray) -> np.ndarray:
+    """Return the places of marks with their rims, which names should not touch either."""
+    rim = np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]) * 4 * ax.figure.dpi / 72
+    spots = (ax.transData.transform(marks)[:, None, :] + rim).reshape(-1, 2)
+    return ax.transData.inverted().transform(spots)
 
 
 def _left_out(data: pd.DataFrame) -> str:
