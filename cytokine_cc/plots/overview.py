@@ -1,53 +1,182 @@
-"""Pictures of a study as a whole: correlation, balance, who has which sample, plates."""
+"""Pictures of a study as a whole: balance, who has which sample, plates; correlation stands in heatmap.py."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from ..balance import balance_table
-from ..correlations import correlation_table
-from ..errors import OptionError
+from ..correlations import visit_slice
+from ..errors import OptionError, fraction, quoted
+from ..labels import as_labels
 from ..study import Study
-from .drawing import COLOURS, axes_for, height_of, name_rows, plain, strip
+from .drawing import COLOURS, GREY, INK, axes_for, height_of, legend, name_rows, note_below, plain, strip
+from .heatmap import correlation, correlation_data
+from .sample_map import samples, samples_data
+
+__all__ = [
+    "balance",
+    "balance_data",
+    "correlation",
+    "correlation_data",
+    "plates",
+    "plates_data",
+    "samples",
+    "samples_data",
+]
+
+_NEEDED = ("covariate", "level", "std_difference", "matched_on")
+_ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "handletextpad": 0.5}
 
 
-def correlation(
-    study: Study | pd.DataFrame, *, visit: Any = None, group: str | None = None, method: str = "spearman", ax: Axes | None = None
-) -> Axes:
-    """Show which analytes go together."""
-    table = study if isinstance(study, pd.DataFrame) else correlation_table(study, visit=visit, group=group, method=method)
-    ax = axes_for(ax, 6.5, 6.5)
-    ax.pcolormesh(table.to_numpy(), vmin=-1, vmax=1, cmap="PuOr_r")
-    return ax
+def balance_data(study: Study | pd.DataFrame) -> pd.DataFrame:
+    """Return what `balance` draws: the balance table, and in `row` the name of each row."""
+    table = study if isinstance(study, pd.DataFrame) else balance_table(study)
+    missing = [name for name in _NEEDED if name not in table.columns]
+    if missing:
+        raise OptionError(f"balance() takes a Study or what balance_table() returns; the table has no column {quoted(missing)}.")
+    if not len(table):
+        raise OptionError("balance(): there is no covariate to compare; join clinical data with panel.join().")
+    table = table.reset_index(drop=True)
+    named = (table["level"] != "") & table["std_difference"].notna()
+    table.insert(0, "row", table["covariate"].where(~named, table["covariate"] + ": " + table["level"]))
+    return table
 
 
 def balance(study: Study | pd.DataFrame, *, threshold: float = 0.1, ax: Axes | None = None) -> Axes:
-    """Show how well the groups agree on covariates."""
-    table = study if isinstance(study, pd.DataFrame) else balance_table(study)
-    ax = axes_for(ax, 5.2, height_of(len(table)))
-    rows = name_rows(ax, [" ".join(pair) for pair in table[["covariate", "level"]].to_numpy()])
-    ax.plot(table["std_difference"], rows, "o")
-    ax.axvline(threshold)
+    """How well do cases and controls agree on covariates before treatment?
+
+    Parameters
+    ----------
+    study : Study or DataFrame
+        Or a table of `balance_table`.
+    threshold : float
+        Where the dashed lines stand, between 0 and 1.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        A love plot: one row a covariate or level, in the order of the table, with its standardised difference, case - control;
+        filled where the groups were matched on it, else open. An infinite difference (constant and different) is an arrow
+        at the edge. Rows that cannot be compared say so.
+
+    Raises
+    ------
+    OptionError
+        No covariate; a table that is none of `balance_table`.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> from cytokine_cc import plots
+    >>> ax = plots.balance(cc.load_study("quickstart"))
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['Prior chemotherapy: no', 'Prior chemotherapy: yes', 'Age']
+    """
+    fraction("threshold", threshold)
+    data = balance_data(study)
+    ax = axes_for(ax, 6.0, height_of(len(data), margin=1.5))
+    rows = np.array(name_rows(ax, data["row"].tolist()))
+    x = data["std_difference"].to_numpy(dtype=np.float64)
+    known, matched = np.isfinite(x), data["matched_on"].to_numpy(dtype=bool)
+    edge = 1.12 * max(2 * threshold, 0.25, np.abs(x[known]).max(initial=0.0))
+    ax.set_xlim(-edge, edge)
+    ax.axvline(0, color=GREY, lw=0.8, zorder=1)
+    for side in (-threshold, threshold):
+        ax.axvline(side, color=GREY, lw=0.8, ls=(0, (4, 3)), zorder=1)
+    for own, face, label in ((matched, INK, "matched on"), (~matched, "white", "not matched on")):
+        if own.any():
+            ax.plot(x[known & own], rows[known & own], "o", ms=5, color=INK, mfc=face, label=label)
+        for end, mark in ((np.inf, ">"), (-np.inf, "<")):
+            at = rows[own & (x == end)]
+            ax.plot(np.full(len(at), np.sign(end) * edge), at, mark, ms=7, color=INK, mfc=face, clip_on=False, zorder=3)
+    for row in rows[np.isnan(x)]:
+        text = plain(data.loc[row, "level"]) or "not compared: fewer than 2 values"
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        ax.text(0, row, text, ha="center", va="center", color=GREY, fontsize="small", bbox=box)
+    ax.set_xlabel(_difference_text(study))
+    note_below(ax, f"dashed: \N{PLUS-MINUS SIGN}{threshold:g}")
     strip(ax)
+    ax.spines["left"].set_visible(False)
+    legend(ax, ncols=2, **_ABOVE)
     return ax
 
 
-def samples(study: Study, *, ax: Axes | None = None) -> Axes:
-    """Show which subject has a sample at which visit."""
-    ax = axes_for(ax, 4, 6)
-    ax.pcolormesh(np.asarray(study.sample_at >= 0).T.astype(float))
-    return ax
+def _difference_text(study: Study | pd.DataFrame) -> str:
+    names = (study.design.case, study.design.control) if isinstance(study, Study) else ("case", "control")
+    return plain(f"standardised difference, {names[0]} \N{MINUS SIGN} {names[1]}")
+
+
+def plates_data(study: Study, *, visit: Any = None) -> pd.DataFrame:
+    """Return what `plates` draws: the number of samples by plate and group, plates in natural order."""
+    if not isinstance(study, Study):
+        raise OptionError(f"plates() takes a Study; got {type(study).__name__}.")
+    if not study.panel.has_plates:
+        raise OptionError("plates(): the study has no plates; name their column when reading: read_panel(..., plate=...).")
+    at = study.sample_at[visit_slice(study, visit)]
+    labels = as_labels(study.panel.samples["plate"])
+    role = study.subjects["role"].to_numpy(dtype=object)
+    found = {group: labels[at[:, role == group][at[:, role == group] >= 0]] for group in COLOURS}
+    known = sorted({label for part in found.values() for label in part}, key=_natural)
+    rows = [(label, group, int((found[group] == label).sum())) for label in known for group in COLOURS]
+    return pd.DataFrame(rows, columns=["plate", "group", "n"])
+
+
+def _natural(label: str) -> list[tuple[bool, int, str]]:
+    """Plate 2 before plate 10; a plate that is not given last."""
+    parts = [part for part in re.split(r"(\d+)", label) if part]
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts] or [(True, 0, "\U0010ffff")]
 
 
 def plates(study: Study, *, visit: Any = None, ax: Axes | None = None) -> Axes:
-    """Show how many cases and controls are on each plate."""
-    if not study.panel.has_plates:
-        raise OptionError("plates(): the study names no plates.")
-    ax = axes_for(ax, 5, 3)
-    counts = study.panel.samples["plate"].value_counts()
-    ax.barh([plain(name) for name in counts.index], counts, color=COLOURS["case"])
+    """How do cases and controls spread over the plates?
+
+    Parameters
+    ----------
+    study : Study
+    visit : str, optional
+        A visit of the design; None is the baseline (of several visits, the samples of all).
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        One row a plate, a bar for each group with its number of samples; samples of subjects that were left out are not counted.
+
+    Raises
+    ------
+    OptionError
+        No plates, or an unknown visit.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> from cytokine_cc import plots
+    >>> ax = plots.plates(cc.load_study("quickstart"))
+    >>> [int(bar.get_width()) for bar in ax.patches]
+    [10, 10, 10, 8, 7, 7]
+    """
+    data = plates_data(study, visit=visit)
+    names = list(dict.fromkeys(data["plate"]))
+    ax = axes_for(ax, 5.4, height_of(len(names), margin=1.2, row=0.42))
+    rows = np.array(name_rows(ax, [name or "plate not given" for name in names]), dtype=np.float64)
+    top = max(int(data["n"].max()), 1)
+    for group, shift, hatch in (("case", -0.2, ""), ("control", 0.2, "////")):
+        n = data.loc[data["group"] == group, "n"].to_numpy()
+        label = plain(f"{getattr(study.design, group)} ({n.sum():,})")
+        ax.barh(rows + shift, n, 0.38, color=COLOURS[group], hatch=hatch, edgecolor="white", lw=0, label=label)
+        for row, count in zip(rows + shift, n, strict=True):
+            ax.annotate(f"{count:,}", (count, row), (3, 0), textcoords="offset points", va="center", fontsize="small")
+    ax.set_xlim(0, 1.08 * top)
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.set_xlabel(plain(f"samples at {study.baseline if visit is None else visit}"))
+    ax.set_ylabel("plate")
+    strip(ax)
+    legend(ax, ncols=2, **_ABOVE)
     return ax
