@@ -26,6 +26,7 @@ BELOW_MARK, ABOVE_MARK = "v", "^"
 INK, GREY, FAINT = "#222222", "#767676", "#d9d9d9"
 ROW_HEIGHT, NAME_WIDTH = 0.24, 30  # inches; characters
 _MOST_LINES = 2
+_SMALL_LETTER = 0.07  # inches
 _TICKS = ((0.4, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)), (0.8, (1, 1.5, 2, 3, 5, 7)), (3.0, (1, 2, 5)), (math.inf, (1,)))
 _off_screen: ContextVar[bool] = ContextVar("off_screen", default=False)
 
@@ -120,7 +121,8 @@ def note_below(ax: Axes, text: str) -> None:
     """Write under the label of the x axis what the picture leaves out; nothing if there is nothing to say."""
     if text:
         below = {"xytext": (0, -3), "textcoords": "offset points", "ha": "center", "va": "top", "annotation_clip": False}
-        ax.annotate(plain(text), (0.5, 0), xycoords=ax.xaxis.label, color=GREY, fontsize="small", **below)
+        lines = textwrap.wrap(plain(text), max(int(ax.bbox.width / ax.figure.dpi / _SMALL_LETTER), 24))
+        ax.annotate("\n".join(lines), (0.5, 0), xycoords=ax.xaxis.label, color=GREY, fontsize="small", **below)
 
 
 def _plain_number(value: float, _: int | None = None) -> str:

@@ -11,15 +11,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.transforms import ScaledTranslation
 
 from ..errors import OptionError, one_of, texts
 from ..labels import as_label, as_tuple
 from ..study import Study
 from ..summaries import QUARTILES, descriptives
-from .drawing import COLOURS, FAINT, GREY, INK, axes_for, height_of, name_rows, plain, short, strip
-from .points import KINDS, level_axis, level_points, mark_handles, mark_levels, notes_on, of_study, spread, unit_text
+from .drawing import COLOURS, FAINT, GREY, INK, axes_for, height_of, name_rows, note_below, plain, short, strip
+from .points import KINDS, level_axis, level_points, mark_handles, mark_levels, note_on, of_study, spread, unit_text
 
 _DODGE, _JITTER, _BOX = 0.23, 0.13, 0.17  # of a row: a group from its middle; points and box from the group's middle
 _TIES = 0.16  # of the way between two visits, which equal values share
@@ -88,6 +87,8 @@ def distributions(
     unit, units = unit_text(data)
     name_rows(ax, [f"{name} ({units[name]})" if units[name] else name for name in names])
     level_axis(ax.xaxis, scale, data)
+    ax.grid(axis="x", color=FAINT, lw=0.4)
+    ax.set_axisbelow(True)
     ax.hlines(np.arange(1, len(names)) - 0.5, 0, 1, transform=ax.get_yaxis_transform(), color=FAINT, lw=0.5, zorder=0)
     for group, part in data.groupby("group"):
         row = pd.Index(names).get_indexer(part["analyte"]) + (_DODGE if group == "control" else -_DODGE)
@@ -98,7 +99,8 @@ def distributions(
         _count_below(ax, part, row, group)
     visits = data["visit"][data["subject"] != ""].unique()
     several = ["each visit's sample is a mark; boxes: means of the visits by subject"] if len(visits) > 1 else []
-    ax.set_xlabel("\n".join([f"level at {_when(study, visits)}, {unit}", *notes_on(data, several)]))
+    ax.set_xlabel(f"level at {_when(study, visits)}, {unit}")
+    note_below(ax, note_on(data, several))
     summary = Line2D([], [], color=INK, lw=1.6, marker="s", ms=7, mfc="none", mew=0.6)
     counted = "below its limit (how many: right)"
     handles = {counted if name == KINDS["below"] else name: mark for name, mark in mark_handles(study, data).items()}
@@ -194,8 +196,9 @@ def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str =
     _name_visits(ax, shown)
     ax.set_ylabel("\n".join(textwrap.wrap(plain(f"{analyte}, {unit_text(data)[0]}"), 44)))
     medians = data["value"][data["kind"] == "median"]
-    hidden = ["no median where it lies among values beyond a limit"] if medians.isna().any() else []
-    ax.set_xlabel("\n".join(notes_on(data, hidden)))
+    hidden = medians.isna().any() and data["kind"].isin(["below", "above"]).any()
+    ax.set_xlabel("visit")
+    note_below(ax, note_on(data, ["no median where it lies among values beyond a limit"] if hidden else []))
     if medians.notna().any():
         handles["median"] = Line2D([], [], color=INK, lw=2.2)
     lines = max(title.count("\n") for title in list(handles)[:2]) + 1
@@ -297,9 +300,7 @@ def _median_line(ax: Axes, medians: pd.Series, place: dict[str, float], study: S
             x = [place[visit] for visit in (study.baseline_visits if label == study.baseline else (label,))]
             ends += [(at, medians[label]) for at in dict.fromkeys((min(x), max(x)))]
     if ends:
-        style: dict[str, Any] = {"marker": "_", "ms": 13, "mew": 2.2, "lw": 2.2, "zorder": 3.5}
-        outline = [withStroke(linewidth=4, foreground="white")]
-        ax.plot(*zip(*ends, strict=True), color=INK, path_effects=outline, label="_median", **style)
+        ax.plot(*zip(*ends, strict=True), color=INK, marker="_", ms=12, mew=2.2, lw=2.2, zorder=3.5, label="_median")
 
 
 def _name_visits(ax: Axes, visits: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from ..errors import OptionError, one_of, quoted
 from ..limits import back_transform
 from ..panel import State
 from ..study import Study
-from .drawing import ABOVE_MARK, BELOW_MARK, COLOURS, GREY, MARKS, group_names, plain, ratio_axis, short
+from .drawing import ABOVE_MARK, BELOW_MARK, COLOURS, GREY, MARKS, plain, ratio_axis, short
 
 # Kinds of values that are drawn -> how the legend calls them.
 KINDS = {
@@ -28,7 +27,6 @@ KINDS = {
 _KIND_OF = np.array([kind.name.lower() for kind in State], dtype=object)
 _SIZES = {"measured": 9, "extrapolated": 6, "below": 11, "above": 11}
 _SHAPES = {"below": BELOW_MARK, "above": ABOVE_MARK}
-_NOTE_WIDTH = 84  # characters
 
 
 def of_study(study: Any, function: str, argument: str, analytes: Sequence[str] | None) -> Study:
@@ -91,10 +89,10 @@ def mark_levels(ax: Axes, x: Any, y: Any, kind: str, group: str) -> None:
 
 def mark_handles(study: Study, data: pd.DataFrame) -> dict[str, Line2D]:
     """Return the legend of the marks that are there: the groups with their sizes first."""
-    design = {"design": {"case": study.design.case, "control": study.design.control}}
+    labels = {"case": study.design.case, "control": study.design.control}
     sizes = {"case": study.n_case, "control": study.n_control}
     handles = {}
-    for group, name in group_names(design).items():
+    for group, name in labels.items():
         mark = Line2D([], [], ls="", marker=MARKS[group], color=COLOURS[group], ms=4)
         handles[f"{short(name)} (n = {sizes[group]})"] = mark
     drawn = set(data["kind"][data["value"].notna()])
@@ -119,7 +117,7 @@ def level_axis(axis: Axis, scale: str, data: pd.DataFrame) -> None:
             f"`scale` is 'log', and levels or limits of 0 or less have no logarithm: {quoted(bad)}. Draw with scale='linear', "
             "leave them out, or, where 0 means below the limit, read the panel with codes={'0': 'below'}."
         )
-    margin = max((high / low) ** 0.04, 1.1)
+    margin = max((high / low) ** 0.04, 1.1 if high > 1.5 * low else 1.5)
     set_limits(low / margin, high * margin)
     ratio_axis(axis)
 
@@ -134,7 +132,7 @@ def unit_text(data: pd.DataFrame) -> tuple[str, dict[str, str]]:
     return plain(usual) + (" unless named" if (units != usual).any() else ""), own
 
 
-def notes_on(data: pd.DataFrame, first: Sequence[str] = ()) -> list[str]:
+def note_on(data: pd.DataFrame, first: Sequence[str] = ()) -> str:
     """Return what a reader must know beside the marks: limits that are not stated, what is missing."""
     points = data[data["subject"] != ""]
     counts = points["limit"].value_counts()
@@ -146,4 +144,4 @@ def notes_on(data: pd.DataFrame, first: Sequence[str] = ()) -> list[str]:
         parts.append(f"{n:,} values beyond a limit that is not known, not shown")
     if n := int((points["kind"] == "missing").sum()):
         parts.append(f"{n:,} of {len(points):,} values missing")
-    return textwrap.wrap("; ".join(parts), _NOTE_WIDTH)
+    return "; ".join(parts)

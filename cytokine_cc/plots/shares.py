@@ -18,7 +18,7 @@ from ..limits import beyond_limits
 from ..panel import State
 from ..study import Study
 from ..summaries import descriptives
-from .drawing import COLOURS, FAINT, GREY, ROW_HEIGHT, axes_for, group_names, height_of, name_rows, plain, short, strip
+from .drawing import COLOURS, FAINT, GREY, ROW_HEIGHT, axes_for, height_of, name_rows, note_below, plain, short, strip
 
 BY = ("group", "plate", "visit")
 _NEEDED = ("analyte", "visit", "group", "n", "n_below", "n_above")
@@ -101,11 +101,13 @@ def detection(study: Study | pd.DataFrame, *, by: str = "group", visit: Any = No
     ax.legend(handles.values(), handles.keys(), frameon=False, fontsize="small", ncols=4, title=heading, **where)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    some_above = (data["n_above"] > 0).any()
-    ax.spines["right"].set_visible(bool(some_above))
-    what = "below the limit (solid, from the left), above (hatched, from the right),\n" if some_above else "below the limit, "
-    of = "" if by == "visit" or not data["visit"].iloc[0] else f" at {plain(data['visit'].iloc[0])}"
-    ax.set_xlabel(f"{what}% of samples with a value{of}")
+    of = "" if by == "visit" or not data["visit"].iloc[0] else f" ({plain(data['visit'].iloc[0])})"
+    ax.set_xlabel(f"beyond the limits, % of samples with a value{of}")
+    if some_above := bool((data["n_above"] > 0).any()):
+        note_below(ax, "solid, from the left: below the lower limit; hatched, from the right: above the upper limit")
+    else:
+        ax.set_xlabel(f"below the limit, % of samples with a value{of}")
+    ax.spines["right"].set_visible(some_above)
     return ax
 
 
@@ -169,8 +171,7 @@ def _titles(study: Any, by: str, levels: np.ndarray) -> dict[str, str]:
     """Return what the legend calls the levels."""
     if by != "group":
         return {level: short(level) if level else "not stated" for level in levels}
-    design = {"case": study.design.case, "control": study.design.control} if isinstance(study, Study) else {}
-    names = group_names({"design": design})
+    names = {"case": study.design.case, "control": study.design.control} if isinstance(study, Study) else {}
     return {level: short(names.get(level, level)) for level in levels}
 
 
