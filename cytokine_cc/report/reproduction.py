@@ -127,9 +127,9 @@ def _comparison(found: Reproduction) -> Iterator[str]:
         if pattern.question not in contrasts:
             yield "  The plan does not ask it."
             continue
-        shown, what = _shown(pattern, contrasts[pattern.question], study)
+        yes, what = shown(pattern, contrasts[pattern.question], study)
         yield from wrapped(f"Reproduced: {what}", indent="  ")
-        yield f"  {'The study shows it.' if shown else 'The study does not show it.'}"
+        yield f"  {'The study shows it.' if yes else 'The study does not show it.'}"
     sources = scenario.content.get("from", {})
     if scenario.patterns:
         yield ""
@@ -153,8 +153,20 @@ def _row(label: str, *cells: str) -> Iterator[str]:
     yield f"  {label:<{_LABEL}}{''.join(f'{cell:<{_CELL}}' for cell in cells)}".rstrip()
 
 
-def _shown(pattern: Pattern, contrasts: Sequence[Contrast], study: Study) -> tuple[bool, str]:
-    """Say whether a study shows a pattern, and what it has in its place."""
+def shown(pattern: Pattern, contrasts: Sequence[Contrast], study: Study) -> tuple[bool, str]:
+    """Say whether a study shows a pattern, and what it has in its place.
+
+    Parameters
+    ----------
+    pattern : Pattern
+    contrasts : sequence of Contrast
+        The engine's, for the question that the pattern is about.
+    study : Study
+
+    Returns
+    -------
+    bool, str
+    """
     names = list(study.analytes)
     p = pattern.lowest_p(contrasts, names, study.visits)
     order = [int(i) for i in np.argsort(p, kind="stable") if p[i] < np.inf]
@@ -186,13 +198,24 @@ def _origin(scenario: Scenario) -> Iterator[str]:
     kinds = ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in ("sourced", "computed", "assumed"))
     yield from wrapped(f"Where the scenario's {len(table)} values come from: {kinds}.")
     for origin in ("sourced", "computed", "assumed"):
-        names = _keys_of(table, origin)
+        names = keys_of(table, origin)
         if names:
             yield from wrapped(f"{origin}: {', '.join(names)}", indent="  ")
 
 
-def _keys_of(table: pd.DataFrame, origin: str) -> list[str]:
-    """Name the keys of an origin; a table that has no other origin by its name alone."""
+def keys_of(table: pd.DataFrame, origin: str) -> list[str]:
+    """Name the keys of an origin; a table that has no other origin by its name alone.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `Scenario.parameters()`.
+    origin : {"sourced", "computed", "assumed"}
+
+    Returns
+    -------
+    list of str
+    """
     names = []
     for name, rows in table.groupby("table", sort=False):
         own = rows[rows["origin"] == origin]

@@ -1,0 +1,133 @@
+"""STROBE and STROBE-ME, item by item: what the page covers for this study, and what its authors must add."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..analysis import Analysis
+from ..panel import State
+from ..toml_files import read_toml
+from ..wording import SCALE_WORDS, simulated_from
+from .document import Column, Section, Table, Text
+from .limitations import limitations
+from .phrases import everyone, listed
+from .study_sections import limits_text, matching_text, plates_text
+from .summary import counted
+
+SOURCES = (
+    "STROBE: von Elm et al. 2007, doi 10.1371/journal.pmed.0040296. STROBE-ME: Gallo et al. 2011, doi "
+    "10.1371/journal.pmed.1001117. Item numbers are theirs; the words here are short and our own, and do not replace them."
+)
+_FILE = Path(__file__).parent.parent / "data" / "strobe.toml"
+
+
+@cache
+def items() -> tuple[Mapping[str, str], ...]:
+    """Return the items of both lists."""
+    return tuple(read_toml(_FILE)[1]["item"])
+
+
+def checklist_section(analysis: Analysis, titles: Mapping[str, str]) -> Section:
+    """Show both lists.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    titles : mapping
+        Key of each section of the page -> its title.
+    """
+    columns = [
+        Column("item", "item"), Column("topic", "topic"), Column("covers", "what this page covers"),
+        Column("where", "where"), Column("add", "what the authors must add"),
+    ]  # fmt: skip
+    text = "A page of data can cover a part of what a report needs. The rest is for its authors."
+    if simulated_from(analysis.study):
+        text += " These data are simulated: the list shows what a report of measured data would need."
+    table = Table("checklist", "Items for a case-control study with biomarkers.", checklist_frame(analysis, titles), columns,
+                  note=SOURCES)  # fmt: skip
+    return Section("checklist", "STROBE and STROBE-ME", [Text(text), table])
+
+
+def checklist_frame(analysis: Analysis, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Fill the lists in from the data; a section that the page does not have is not pointed at."""
+    facts = facts_of(analysis)
+    rows = [
+        {
+            "item": item["item"],
+            "topic": item["topic"],
+            "covers": item["covers"].format(**facts) or "nothing: no data show it",
+            "where": titles.get(item["section"], ""),
+            "section": item["section"],
+            "add": item["add"],
+        }
+        for item in items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def facts_of(analysis: Analysis) -> dict[str, Any]:
+    """Return what the items can say of this study."""
+    study, questions = analysis.study, analysis.plan.questions
+    people = everyone(study)
+    covariates = list(dict.fromkeys(analysis.balance["covariate"]))
+    gone = int((~people["usable"]).sum())
+    levels = dict.fromkeys(f"{100 * q.conf_level:g}%" for q in questions if q.entry.conf_type)
+    return {
+        "n_case": study.n_case,
+        "n_control": study.n_control,
+        "group": study.design.group,
+        "case": study.design.case,
+        "control": study.design.control,
+        "alpha": f"{analysis.plan.alpha:g}",
+        "n_questions": len(questions),
+        "n_analytes": counted(len(study.analytes), "analyte"),
+        "matching": matching_text(study),
+        "matching_used": _matching_used(analysis),
+        "visits": f"baseline {study.baseline}, later: {listed(study.visits)}",
+        "covariates": listed(covariates),
+        "limits": limits_text(study),
+        "plates": plates_text(study),
+        "scale": listed(dict.fromkeys(SCALE_WORDS[q.scale] for q in questions)),
+        "rules": listed(dict.fromkeys(q.rule for q in questions)),
+        "corrections": listed(dict.fromkeys(q.adjust for q in questions)),
+        "intervals": f"with {listed(levels)} intervals" if levels else "without intervals, which the tests do not give",
+        "missing": _missing(analysis),
+        "n_file": len(people),
+        "n_used": len(study.subjects),
+        "left_out": f"{counted(gone, 'subject')} left out, with the reason" if gone else "No subject of the file was left out",
+        "n_limitations": len(limitations(analysis)),
+        "lost": _lost(analysis),
+    }
+
+
+def _matching_used(analysis: Analysis) -> str:
+    design = analysis.study.design
+    if design.matching == "none":
+        return "No matching is named"
+    if design.matching == "frequency":
+        return f"The tests do not adjust for what groups were matched on ({listed(design.matched_on)})"
+    paired = [question.entry.paired for question in analysis.plan.questions if question.kind != "change_within"]
+    return "Pairs are compared within their sets" if all(paired) else "Matched sets are taken as two groups, as the plan asks"
+
+
+def _missing(analysis: Analysis) -> str:
+    study = analysis.study
+    here = study.sample_at >= 0
+    cells = (study.arrays.state == State.MISSING) & here[:, None, :]
+    count = int(cells.sum())
+    return (
+        f"{counted(count, 'value')} missing in samples that exist" if count else "No value is missing in the samples that exist"
+    )
+
+
+def _lost(analysis: Analysis) -> str:
+    study = analysis.study
+    absent = int((study.sample_at[len(study.baseline_visits) :] < 0).sum())
+    if not study.visits:
+        return "No later visit"
+    return f"{counted(absent, 'later sample')} of analysed subjects not there" if absent else "No later sample is absent"

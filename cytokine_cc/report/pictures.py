@@ -1,0 +1,254 @@
+"""The pictures of the report: each drawn off the screen, with a caption, what it shows in words, and its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..analysis import Analysis
+from ..correlations import correlation_table
+from ..labels import as_labels
+from ..results import Results
+from ..study import Study
+from .document import Picture
+from .phrases import ROLES, contrast_title, found, group_labels, listed, neutral, part, percent, visit_labels
+from .summary import counted, number, p_text
+
+IMBALANCE = 0.25  # absolute standardised difference that is worth a word
+MOST_ROWS, MOST_POINTS = 60, 6_000  # analytes that a picture shows, points that one holds
+MOST_LINES, MOST_VISITS, LEAST_P = 3, 4, 5  # analytes drawn subject by subject, visits drawn, p-values worth a histogram
+
+
+def _picture(key: str, caption: str, alt: str, draw: Callable[[Any], Any], data: pd.DataFrame) -> Picture:
+    from .. import plots
+    from ..plots.drawing import off_screen
+    from .page import svg_of
+
+    with off_screen():
+        svg = svg_of(draw(plots))
+    return Picture(key, caption, alt, svg, data)
+
+
+def smallest(table: pd.DataFrame, most: int = MOST_ROWS) -> list[str]:
+    """Return the analytes to show: all, or those with the smallest p-values, in panel order."""
+    names = list(dict.fromkeys(table["analyte"]))
+    if len(names) <= most:
+        return names
+    order = table.groupby("analyte", sort=False)["p_value"].min().sort_values(kind="stable", na_position="last")
+    chosen = set(order.index[:most])
+    return [name for name in names if name in chosen]
+
+
+def _cut(names: Sequence[str], of: int, why: str = "those with the smallest p") -> str:
+    return f" {len(names)} of {of} analytes are shown, {why}; the table holds all." if len(names) < of else ""
+
+
+def _shown(study: Study, results: Results | None, most: int = MOST_ROWS) -> tuple[list[str], str]:
+    """Return the analytes of a picture of the study, and what its caption says of them."""
+    everything = list(study.analytes)
+    names = everything[:most] if results is None else smallest(results.table, most)
+    why = "the first of the panel" if results is None else "those with the smallest p"
+    return names, _cut(names, len(everything), why)
+
+
+# --- the study
+
+
+def samples_picture(study: Study) -> Picture:
+    """Who has a sample at which visit."""
+    labels = visit_labels(study)
+    there = study.sample_at >= 0
+    rows = [
+        {"subject": subject, "group": group_labels(study)[role], **dict(zip(labels, own.tolist(), strict=True))}
+        for (subject, role), own in zip(study.subjects["role"].items(), there.T, strict=True)
+    ]
+    full = int(there.all(axis=0).sum())
+    alt = (
+        f"A map of {counted(there.shape[1], 'subject')} by {counted(len(labels), 'visit')} ({', '.join(labels)}): "
+        f"{part(full, there.shape[1])} have a sample at every visit."
+    )
+    return _picture("samples", "Which subject has a sample at which visit.", alt, lambda plots: plots.samples(study),
+                    pd.DataFrame(rows))  # fmt: skip
+
+
+def balance_picture(study: Study, table: pd.DataFrame) -> Picture:
+    """How far apart the groups are on each covariate."""
+    size = table["std_difference"].abs()
+    apart = table.loc[size[size > IMBALANCE].sort_values(ascending=False, kind="stable").index]
+    names = [f"{row.covariate}{' ' + row.level if row.level else ''} {row.std_difference:.2f}" for row in apart.itertuples()]
+    alt = f"Standardised differences of {counted(len(table), 'row')} of Table 1; " + (
+        f"beyond {IMBALANCE:g} in either direction: {listed(names)}."
+        if names
+        else f"none beyond {IMBALANCE:g} in either direction."
+    )
+    caption = "Standardised differences between cases and controls at baseline; lines at 0.1, a common mark for a second look."
+    return _picture("balance-picture", caption, alt, lambda plots: plots.balance(table), table)
+
+
+def detection_picture(analysis: Analysis) -> Picture:
+    """Shares beyond the limits by group, at baseline."""
+    study = analysis.study
+    names, cut = _shown(study, analysis.baseline)
+    table = analysis.descriptives
+    table = table[(table["visit"] == study.baseline) & table["analyte"].isin(names)]
+    both = table.groupby("analyte", sort=False)[["n", "n_below"]].sum()
+    share = (both["n_below"] / both["n"].clip(lower=1)).sort_values(ascending=False, kind="stable")
+    most = [f"{name} {percent(value)}" for name, value in share[share > 0.2].items()]
+    alt = f"Bars of the share of baseline values below and above a limit, by group, for {counted(len(names), 'analyte')}. " + (
+        f"More than a fifth below: {listed(most)}." if most else "No analyte has more than a fifth of its values below."
+    )
+    caption = f"Values below (solid, from the left) and above (hatched, from the right) the limits at baseline, by group.{cut}"
+    small = study if len(names) == len(study.analytes) else study.select(analytes=names)
+    return _picture("detection-picture", caption, alt, lambda plots: plots.detection(small), table)
+
+
+def plates_frame(study: Study) -> pd.DataFrame:
+    """Count baseline samples by plate and group."""
+    first = study.sample_at[: len(study.baseline_visits)].max(axis=0)
+    plate = as_labels(study.panel.samples["plate"])[first]
+    role = study.subjects["role"].to_numpy(dtype=object)
+    frame = pd.DataFrame({"plate": list(dict.fromkeys(as_labels(study.panel.samples["plate"])))})
+    for name in ROLES:
+        frame[name] = [int(((plate == label) & (role == name)).sum()) for label in frame["plate"]]
+    return frame
+
+
+def plates_picture(study: Study) -> Picture:
+    """Who was measured on which plate."""
+    frame = plates_frame(study)
+    each = [f"{row.plate}: {row.case} cases, {row.control} controls" for row in frame.itertuples()]
+    alt = f"Numbers of cases and controls on each plate at baseline. {listed(each)}."
+    return _picture("plates-picture", "Baseline samples of cases and controls by plate.", alt,
+                    lambda plots: plots.plates(study), frame)  # fmt: skip
+
+
+def distributions_picture(analysis: Analysis) -> Picture:
+    """Levels by group, at baseline."""
+    from ..plots.levels import distributions_data
+
+    study = analysis.study
+    most = max(1, min(MOST_ROWS, MOST_POINTS // max(1, len(study.subjects) * len(study.baseline_visits))))
+    names, cut = _shown(study, analysis.baseline, most)
+    data = distributions_data(study, names)
+    scale = "linear" if (data["value"] <= 0).any() else "log"
+    below = int((data["kind"] == "below").sum())
+    labels = group_labels(study)
+    alt = (
+        f"Every baseline value of {counted(len(names), 'analyte')} in {labels['case']} and {labels['control']}, with median and "
+        f"quartiles, on a {scale} axis. Below a limit, and drawn as open triangles at that limit: {counted(below, 'value')}."
+    )
+    caption = (
+        f"Levels at baseline by group: every value, with quartiles. Open triangles: beyond a limit, drawn at that limit.{cut}"
+    )
+    return _picture("distributions", caption, alt, lambda plots: plots.distributions(study, names, scale=scale), data)
+
+
+def lines_picture(study: Study, row: pd.Series, place: int) -> Picture:
+    """One analyte, subject by subject."""
+    from ..plots.levels import paired_lines_data
+
+    name = row["analyte"]
+    data = paired_lines_data(study, name)
+    scale = "linear" if (data["value"] <= 0).any() else "log"
+    found_at = contrast_title(row["contrast"], row["visit"], study)
+    alt = (
+        f"{name} in each subject at {', '.join(visit_labels(study))}, one line a subject, cases and controls apart. "
+        f"Smallest p: {found_at}, ratio or difference {number(row['estimate'])}, p {p_text(row['p_value'])}."
+    )
+    caption = f"{name} by subject and visit: chosen for its small p ({found_at}: p {p_text(row['p_value'])})."
+    return _picture(f"lines-{place}", caption, alt, lambda plots: plots.paired_lines(study, name, scale=scale), data)
+
+
+def correlation_picture(analysis: Analysis) -> Picture:
+    """Which analytes go together, at baseline."""
+    names, cut = _shown(analysis.study, analysis.baseline)
+    table = correlation_table(analysis.study).loc[names, names]
+    values = table.to_numpy()
+    upper = np.triu_indices(len(names), 1)
+    pairs = values[upper]
+    known = pairs[~np.isnan(pairs)]
+    text = "no pair could be computed."
+    if known.size:
+        order = np.argsort(-np.nan_to_num(np.abs(pairs)), kind="stable")[:3]
+        strong = [f"{names[upper[0][i]]} with {names[upper[1][i]]} {pairs[i]:.2f}" for i in order if not np.isnan(pairs[i])]
+        text = f"the middle absolute correlation is {np.median(np.abs(known)):.2f}; the strongest: {listed(strong)}."
+    alt = f"A heat map of Spearman correlations between {counted(len(names), 'analyte')} at baseline, alike ones adjacent: {text}"
+    caption = (
+        f"Spearman correlation between analytes at baseline, cases and controls together; values below a limit tied lowest.{cut}"
+    )
+    data = table.rename_axis("analyte").reset_index()
+    return _picture("correlation", caption, alt, lambda plots: plots.correlation(table), data)
+
+
+# --- results
+
+
+def _counts(results: Results, alpha: float) -> str:
+    table, hits = results.table, found(results, alpha)
+    tested = int(table["p_value"].notna().sum())
+    side = table["estimate"].to_numpy() - neutral(table)
+    low, high = int((hits & (side < 0)).sum()), int((hits & (side > 0)).sum())
+    untested = len(table) - tested
+    return f"{int(hits.sum())} of {tested} significant ({low} lower, {high} higher)" + (
+        f"; {untested} could not be tested" if untested else ""
+    )
+
+
+def has_estimates(results: Results) -> bool:
+    """Tell whether a test gave estimates to draw."""
+    return bool(results.table["estimate"].notna().any())
+
+
+def volcano_picture(results: Results, study: Study, alpha: float) -> Picture:
+    """Estimates against p-values, at baseline."""
+    table = results.table
+    hits = table[found(results, alpha)].sort_values("p_value", kind="stable")
+    title = contrast_title(table["contrast"].iloc[0], table["visit"].iloc[0], study)
+    alt = f"Estimates against p-values, {title}: {_counts(results, alpha)}" + (
+        f": {listed(hits['analyte'])}." if len(hits) else "."
+    )
+    caption = f"Estimate and p-value of each analyte: {title}. Filled marks are significant at the plan's level ({alpha:g})."
+    return _picture("volcano", caption, alt, lambda plots: plots.volcano(results, alpha=alpha), table)
+
+
+def forest_picture(results: Results, study: Study, alpha: float, key: str) -> Picture:
+    """Estimates with their intervals."""
+    names = smallest(results.table)
+    small = results if len(names) == results.table["analyte"].nunique() else results.select(analyte=names)
+    table = small.table
+    title = contrast_title(table["contrast"].iloc[0], table["visit"].iloc[0], study)
+    level = 100 * float(table["conf_level"].iloc[0])
+    cut = _cut(names, results.table["analyte"].nunique())
+    alt = f"Estimates with {level:g}% intervals, one row an analyte, {title}: {_counts(small, alpha)}."
+    caption = f"Estimates with {level:g}% intervals: {title}.{cut}"
+    return _picture(key, caption, alt, lambda plots: plots.forest(small, alpha=alpha), table)
+
+
+def change_picture(results: Results, study: Study, alpha: float) -> Picture:
+    """Change from baseline by group and visit."""
+    names = smallest(results.table)
+    small = results if len(names) == results.table["analyte"].nunique() else results.select(analyte=names)
+    labels = group_labels(study)
+    cut = _cut(names, results.table["analyte"].nunique())
+    alt = (
+        f"Change from {study.baseline} to {', '.join(dict.fromkeys(small.table['visit']))} in {labels['case']} and "
+        f"{labels['control']}, with intervals, for {counted(len(names), 'analyte')}: {_counts(small, alpha)}."
+    )
+    caption = f"Change from baseline by group and visit, with intervals.{cut}"
+    return _picture("change", caption, alt, lambda plots: plots.change(small, alpha=alpha), small.table)
+
+
+def p_values_picture(results: Results, key: str, what: str) -> Picture:
+    """All p-values of a question."""
+    p = results.table["p_value"].dropna()
+    low = int((p <= 0.05).sum())
+    alt = (
+        f"A histogram of {counted(len(p), 'p-value')} of {what} in bins of 0.05: {low} of them at most 0.05, where "
+        f"{number(0.05 * len(p))} would be expected if there were no difference anywhere."
+    )
+    caption = f"P-values of {what}. If nothing differed, each bin would hold about {number(0.05 * len(p))}."
+    data = results.table[["analyte", "contrast", "visit", "p_value"]]
+    return _picture(key, caption, alt, lambda plots: plots.p_values(results), data)

@@ -1,0 +1,288 @@
+"""The second half of the report: what was found, question by question, and what the corrections promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from ..analysis import Analysis
+from ..kernels.common import BASELINE, BETWEEN, WITHIN
+from ..plan import Question
+from ..results import Results
+from ..study import Study
+from . import pictures
+from .document import Block, Bullets, Column, Section, Table, Text
+from .phrases import (
+    begin,
+    TITLES,
+    contrast_title,
+    estimate_text,
+    found,
+    group_labels,
+    group_title,
+    level_words,
+    listed,
+    neutral,
+    role_of,
+    span,
+)
+from .summary import counted, number
+
+# What an adjusted p of at most alpha promises; {alpha}, {m} tests of the family.
+PROMISES = {
+    "none": "No correction was asked: {alpha} is the chance of each test, not of all. If none of {m} analytes differed, about "
+    "{expected} would still have p <= {alpha}.",
+    "bonferroni": "The chance that even one of the significant analytes of a family is a false one is at most {alpha}, "
+    "however the tests depend on each other.",
+    "hochberg": "The chance that even one of the significant analytes of a family is a false one is at most {alpha}, "
+    "if the tests are independent or depend positively on each other.",
+    "BH": "Among the significant analytes of a family, a share of at most {alpha} is expected to be false, on average over "
+    "many such studies, if the tests are independent or depend positively on each other. It is no promise about any one of "
+    "them, nor about this study.",
+    "BY": "Among the significant analytes of a family, a share of at most {alpha} is expected to be false, on average over "
+    "many such studies, however the tests depend on each other. It is no promise about any one of them, nor about this study.",
+}
+PROMISES |= {"holm": PROMISES["bonferroni"], "hommel": PROMISES["hochberg"]}
+NOT_PROMISED = (
+    "No correction helps against what shifts many analytes at once, such as plates, storage or handling, or groups "
+    "that differ in more than case status.",
+    "A result that is not significant does not show that there is no difference: its interval says how large one may be.",
+)
+
+
+def found_section(analysis: Analysis) -> Section:
+    """Counts at the plan's level, with names; no more than the tables say."""
+    study = analysis.study
+    items = [text for results in analysis.results.values() for text in _found_texts(results, study, analysis.plan.alpha)]
+    levels = dict.fromkeys(level_words(question, analysis.plan.alpha) for question in analysis.plan.questions)
+    text = f"Significant means here: {'; '.join(levels)}."
+    return Section("found", "What was found", [Text(text), Bullets(items)])
+
+
+def _found_texts(results: Results, study: Study, alpha: float) -> Iterator[str]:
+    hits = found(results, alpha)
+    for (contrast, visit), rows in results.table.groupby(["contrast", "visit"], sort=False):
+        tested = int(rows["p_value"].notna().sum())
+        own = rows[hits[rows.index]].sort_values("p_value", kind="stable")
+        untested = f" {counted(len(rows) - tested, 'analyte')} could not be tested." if tested < len(rows) else ""
+        title = begin(contrast_title(contrast, visit, study))
+        if not len(own):
+            yield f"{title}: none of {counted(tested, 'analyte')} tested is significant.{untested}"
+            continue
+        yield f"{title}: {len(own)} of {counted(tested, 'analyte')} tested significant. {_by_direction(own, contrast)}{untested}"
+
+
+def _by_direction(rows: pd.DataFrame, contrast: str) -> str:
+    side = rows["estimate"].to_numpy() - neutral(rows)
+    more, less = (
+        ("higher than at baseline", "lower than at baseline") if role_of(contrast) else ("higher in cases", "lower in cases")
+    )
+    if contrast.startswith("change"):
+        more, less = "change higher in cases", "change lower in cases"
+    texts = [
+        f"{word[0].upper()}{word[1:]}: {listed(estimate_text(row) for _, row in rows[flags].iterrows())}."
+        for word, flags in ((less, side < 0), (more, side > 0), ("no difference by the estimate", side == 0))
+        if flags.any()
+    ]
+    return " ".join(texts) if texts else f"{listed(rows['analyte'])} (the test gives no direction)."
+
+
+# --- one question
+
+
+def question_section(analysis: Analysis, kind: str) -> Section:
+    """All of one question: in words, as a table, in pictures."""
+    results, study, plan = analysis.results.get(kind), analysis.study, analysis.plan
+    if results is None:
+        why = "The study has no visit after baseline." if not study.visits and kind != BASELINE else "The plan does not ask this."
+        return Section(kind, TITLES[kind], [Text(why)])
+    question = next(question for question in plan.questions if question.kind == kind)
+    blocks: list[Block] = [Text(_how(question, results)), results_table(results, question, study, plan.alpha)]
+    more = {BASELINE: _baseline_pictures, WITHIN: _within_pictures, BETWEEN: _between_pictures}[kind]
+    blocks += more(analysis, results)
+    return Section(kind, TITLES[kind], blocks)
+
+
+def _how(question: Question, results: Results) -> str:
+    table = results.table
+    what = table["estimand"].iloc[0]
+    effect = f" Estimates: {what}." if what != "none" else " The test gives p-values only."
+    tested = int(table["p_value"].notna().sum())
+    return (
+        f"By {question.entry.label}, {question.alternative}, on {question.scale} values; below the limit: "
+        f"{question.rule}.{effect} {tested:,} of {counted(len(table), 'comparison')} could be tested; {len(results.excluded):,} "
+        "values or samples did not enter (see Subjects and samples)."
+    )
+
+
+def results_frame(results: Results, study: Study, alpha: float) -> pd.DataFrame:
+    """Return the results table with what is printed beside the numbers."""
+    table = results.table
+    labels = group_labels(study)
+    return table.assign(
+        group=[labels.get(role_of(contrast), "") for contrast in table["contrast"]],
+        interval=[span(low, high) for low, high in zip(table["conf_low"], table["conf_high"], strict=True)],
+        below_case=_share(table, "below", "case"),
+        below_control=_share(table, "below", "control"),
+        significant=found(results, alpha),
+    )
+
+
+def _share(table: pd.DataFrame, side: str, role: str) -> np.ndarray:
+    n, beyond = (table[f"{name}_{role}"].to_numpy(dtype=float, na_value=np.nan) for name in ("n", f"n_{side}"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return beyond / n
+
+
+def results_table(results: Results, question: Question, study: Study, alpha: float) -> Table:
+    """Show the results of a question, significant rows set off."""
+    frame = results_frame(results, study, alpha)
+    columns = [Column("analyte", "analyte")]
+    if question.kind != BASELINE:
+        columns.append(Column("visit", "visit"))
+    if question.kind == WITHIN:
+        frame = _one_group(frame)
+        columns += [Column("group", study.design.group), Column("n", "n pairs", "count"),
+                    Column("below", "below", "share", "subjects with either value below a limit")]  # fmt: skip
+    else:
+        columns += _group_columns(study, question)
+    columns += _estimate_columns(frame, question)
+    word = "not adjusted" if question.adjust == "none" else f"adjusted by {question.adjust}"
+    caption = f"{TITLES[question.kind]}: {counted(len(frame), 'comparison')}, p-values {word}."
+    caption += f" Rows set off: {level_words(question, alpha)}."
+    return Table(f"results-{question.kind}", caption, frame, columns, mark="significant")
+
+
+def _one_group(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put the numbers of the group that a row is about into columns of one name."""
+    case = np.array([role_of(contrast) == "case" for contrast in frame["contrast"]])
+    return frame.assign(n=frame["n_case"].where(case, frame["n_control"]),
+                        below=np.where(case, frame["below_case"], frame["below_control"]))  # fmt: skip
+
+
+def _group_columns(study: Study, question: Question) -> list[Column]:
+    mean = "mean" if question.scale == "raw" else "geo. mean"
+    if question.kind == BETWEEN:
+        mean = "mean change" if question.scale == "raw" else "mean change (ratio)"
+    columns = [Column(f"n_{role}", f"n, {label}", "count") for role, label in group_labels(study).items()]
+    columns += [Column(f"below_{role}", f"below, {label}", "share") for role, label in group_labels(study).items()]
+    return columns + [Column(f"mean_{role}", f"{mean}, {label}", "number") for role, label in group_labels(study).items()]
+
+
+def _estimate_columns(frame: pd.DataFrame, question: Question) -> list[Column]:
+    columns = []
+    if frame["estimate"].notna().any():
+        word = "difference" if question.scale == "raw" else "ratio"
+        sign = "later visit to baseline" if question.kind == WITHIN else "cases to controls"
+        columns.append(Column("estimate", word, "number", f"{frame['estimand'].iloc[0]}, {sign}"))
+        if frame["conf_low"].notna().any():
+            columns.append(Column("interval", f"{100 * question.conf_level:g}% CI"))
+    if frame["hedges_g"].notna().any():
+        columns.append(Column("hedges_g", "Hedges' g", "number", "standardised difference, with Hedges' correction"))
+    columns.append(Column("p_value", "p", "p"))
+    if question.adjust != "none":
+        columns.append(Column("p_adjusted", "adjusted p", "p", f"{question.adjust}, over the tests of its family"))
+    return [*columns, *([Column("note", "note")] if (frame["note"] != "").any() else [])]
+
+
+def _baseline_pictures(analysis: Analysis, results: Results) -> list[Block]:
+    study, alpha = analysis.study, analysis.plan.alpha
+    blocks: list[Block] = []
+    if pictures.has_estimates(results):
+        blocks += [pictures.volcano_picture(results, study, alpha), pictures.forest_picture(results, study, alpha, "forest")]
+    return [*blocks, pictures.distributions_picture(analysis), *_p_values(results, BASELINE)]
+
+
+def _within_pictures(analysis: Analysis, results: Results) -> list[Block]:
+    study = analysis.study
+    blocks: list[Block] = (
+        [pictures.change_picture(results, study, analysis.plan.alpha)] if pictures.has_estimates(results) else []
+    )
+    table = results.table.dropna(subset="p_value").sort_values("p_value", kind="stable").drop_duplicates("analyte")
+    rows = [row for _, row in table.head(pictures.MOST_LINES).iterrows()]
+    blocks += [pictures.lines_picture(study, row, i + 1) for i, row in enumerate(rows)]
+    return [*blocks, *_p_values(results, WITHIN)]
+
+
+def _between_pictures(analysis: Analysis, results: Results) -> list[Block]:
+    study, alpha = analysis.study, analysis.plan.alpha
+    blocks: list[Block] = []
+    if pictures.has_estimates(results):
+        visits = list(dict.fromkeys(results.table["visit"]))
+        shown = visits[: pictures.MOST_VISITS]
+        blocks += [
+            pictures.forest_picture(results.select(visit=visit), study, alpha, f"forest-change-{i + 1}")
+            for i, visit in enumerate(shown)
+        ]
+        if len(visits) > len(shown):
+            blocks.append(Text(f"Pictures show {listed(shown)}; the table holds all visits."))
+    return [*blocks, *_p_values(results, BETWEEN)]
+
+
+def _p_values(results: Results, kind: str) -> list[Block]:
+    if results.table["p_value"].notna().sum() < pictures.LEAST_P:
+        return []
+    return [pictures.p_values_picture(results, f"p-values-{kind}", TITLES[kind].lower())]
+
+
+# --- correlation and correction
+
+
+def correlation_section(analysis: Analysis) -> Section:
+    """Which analytes go together."""
+    text = (
+        "Analytes that go together are no independent evidence. The correlations are descriptive: they are not tested, and a "
+        "difference between cases and controls adds to them."
+    )
+    return Section("correlation-section", "Analytes that go together", [Text(text), pictures.correlation_picture(analysis)])
+
+
+def families_frame(analysis: Analysis) -> pd.DataFrame:
+    """Return what was corrected together, one row a family."""
+    rows = []
+    for question in analysis.plan.questions:
+        results = analysis.results[question.kind]
+        hits = found(results, analysis.plan.alpha)
+        together = question.family == "all"
+        keys = [("all comparisons", "all visits")] * len(results) if together else list(
+            zip(results.table["contrast"], results.table["visit"], strict=True)
+        )  # fmt: skip
+        for key in dict.fromkeys(keys):
+            own = np.array([other == key for other in keys])
+            family = results.table[own]
+            group = role_of(key[0])
+            rows.append({
+                "question": TITLES[question.kind],
+                "visit": key[1],
+                "groups": group_title(analysis.study, group) if group else key[0] if together else "cases against controls",
+                "tests": int(family["p_value"].notna().sum()),
+                "method": question.adjust,
+                "significant": int(hits[own].sum()),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def correction_section(analysis: Analysis) -> Section:
+    """What was corrected over what, and what that does and does not promise."""
+    alpha, frame = analysis.plan.alpha, families_frame(analysis)
+    columns = [
+        Column("question", "question"), Column("visit", "visit"), Column("groups", "groups"),
+        Column("tests", "tests", "count", "tests of the family with a p-value"), Column("method", "correction"),
+        Column("significant", "significant", "count", f"at the plan's level, {alpha:g}"),
+    ]  # fmt: skip
+    corrected = (frame["method"] != "none").any()
+    items = []
+    for method in dict.fromkeys(frame["method"]):
+        own = frame[frame["method"] == method]
+        m = int(own["tests"].max())
+        name = "" if method == "none" else f"{method}: "
+        items.append(name + PROMISES[method].format(alpha=f"{alpha:g}", m=m, expected=number(alpha * m)))
+    total = int(frame["tests"].sum())
+    if len(frame) > 1:
+        again = "Each is corrected by itself: over all of them together nothing is promised." if corrected else ""
+        items.append(f"There are {len(frame)} families with {total:,} tests in all. {again}".strip())
+    caption = "Families: the tests that are corrected together." if corrected else "Tests, as they would stand together."
+    blocks: list[Block] = [Table("families", caption, frame, columns), Bullets([*items, *NOT_PROMISED])]
+    return Section("correction", "Correction for many tests", blocks)

@@ -1,0 +1,382 @@
+"""The first half of the report: question and design, who and what is in it, how well groups agree, what could be measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..analysis import Analysis
+from ..assembly import PLATE_ALPHA
+from ..balance import TOO_MANY
+from ..kernels.common import BASELINE, BETWEEN, WITHIN
+from ..labels import as_labels
+from ..plan import Plan
+from ..study import Study
+from ..wording import SIMULATED, simulated_from
+from . import pictures
+from .document import Block, Bullets, Column, Facts, Section, Table, Text
+from .phrases import (
+    MOST_NAMES,
+    ROLES,
+    TITLES,
+    analytes_of,
+    begin,
+    cells,
+    everyone,
+    group_labels,
+    group_title,
+    listed,
+    percent,
+    present,
+    visit_labels,
+)
+from .summary import counted, number
+
+_OUT_OF = TOO_MANY.partition("{}")[2]
+NO_P = (
+    "There are no p-values: balance is a property of these subjects and not of a population, and a test of it says more about "
+    "the number of subjects than about the difference (Imai, King and Stuart 2008, doi 10.1111/j.1467-985X.2007.00527.x). A "
+    "standardised difference is the difference of means, or of shares, over the SD of the two groups together; the variance "
+    "ratio is cases over controls."
+)
+
+
+def design_section(analysis: Analysis) -> Section:
+    """What was asked, of whom."""
+    study, design = analysis.study, analysis.study.design
+    facts = [
+        ("Cases", f"{study.n_case} ({design.group} = {design.case})"),
+        ("Controls", f"{study.n_control} ({design.group} = {design.control})"),
+        ("Matching", matching_text(study)),
+        ("Baseline", _baseline(study)),
+        ("Later visits", ", ".join(study.visits) or "none"),
+        ("Analytes", analytes_of(study)),
+        ("Plates", plates_text(study)),
+        ("Limits of detection", limits_text(study)),
+        ("Data", _kind_of_data(study)),
+    ]
+    blocks: list[Block] = [Bullets(questions_asked(analysis.plan, study)), Facts(facts)]
+    analytes = study.panel.analytes
+    if len(analytes) <= pictures.MOST_ROWS and (analytes["category"] != "").any():
+        kinds = analytes.groupby(analytes["category"].replace("", "no category"), sort=False)
+        blocks.append(Facts([(begin(str(name)), ", ".join(rows.index)) for name, rows in kinds]))
+    return Section("design", "Question and design", blocks)
+
+
+def questions_asked(plan: Plan, study: Study) -> list[str]:
+    """Say in words what the plan asks."""
+    case, control = group_labels(study).values()
+    texts = []
+    for question in plan.questions:
+        visits = listed(getattr(question, "visits", None) or study.visits)
+        if question.kind == BASELINE:
+            text = f"At {_before(study)}, do levels differ between cases ({case}) and controls ({control})?"
+        elif question.kind == WITHIN:
+            groups = " and within ".join(group_title(study, role) for role in getattr(question, "groups", ()))
+            text = f"Do levels at {visits} differ from those at {study.baseline}, within {groups}?"
+        else:
+            text = f"Does the change from {study.baseline} to {visits} differ between cases and controls?"
+        texts.append(text)
+    asked = {question.kind for question in plan.questions}
+    left = [TITLES[kind].lower() for kind in (BASELINE, WITHIN, BETWEEN) if kind not in asked]
+    if left and study.visits:
+        texts.append(f"The plan does not ask about: {listed(left)}.")
+    return texts
+
+
+def _before(study: Study) -> str:
+    return "baseline" if study.baseline == "baseline" else f"baseline ({study.baseline})"
+
+
+def matching_text(study: Study) -> str:
+    """Say how groups were matched."""
+    design = study.design
+    on = f" on {listed(design.matched_on)}" if design.matched_on else ""
+    if design.matching == "none":
+        return "none is named"
+    if design.matching == "frequency":
+        return f"frequency matching{on}: groups alike as wholes, no pairs"
+    subjects = study.subjects
+    sizes = subjects.groupby("matched_set")["role"].value_counts().unstack(fill_value=0)
+    kinds = sizes.groupby(["case", "control"]).size()
+    each = listed([f"{count} of {case}:{control}" for (case, control), count in kinds.items()])
+    return f"{counted(len(sizes), 'matched set')}{on}, cases to controls: {each} (column {design.matched_set})"
+
+
+def _baseline(study: Study) -> str:
+    n = len(study.baseline_visits)
+    return study.baseline if n == 1 else f"the mean of {n} visits, {listed(study.baseline_visits)}, on the analysis scale"
+
+
+def plates_text(study: Study) -> str:
+    """Say how many plates there are."""
+    if not study.panel.has_plates:
+        return "not named in the file"
+    return counted(len(set(as_labels(study.panel.samples["plate"]))), "plate")
+
+
+def limits_text(study: Study) -> str:
+    """Say for which analytes a lower limit is stated."""
+    known = ~np.isnan(study.panel.lower_limit.to_numpy()).all(axis=0)
+    if known.all():
+        return "stated for every analyte"
+    return f"stated for {known.sum()} of {len(known)} analytes" if known.any() else "not stated"
+
+
+def _kind_of_data(study: Study) -> str:
+    origin = simulated_from(study)
+    file = study.panel.source.partition(SIMULATED)[0]
+    if not origin:
+        return file or "as given; the source is not known"
+    return f"simulated ({origin}); no person stands behind them" + ("" if file == origin else f". File: {file}")
+
+
+# --- flow
+
+
+def flow_section(analysis: Analysis) -> Section:
+    """Who and what was in the file, what was used, what was left out and why."""
+    study = analysis.study
+    blocks: list[Block] = [_flow_table(study), *_excluded_blocks(study), *_unused_visits(study)]
+    blocks += [pictures.samples_picture(study), *_cells_blocks(analysis)]
+    return Section("flow", "Subjects and samples", blocks)
+
+
+def flow_frame(study: Study) -> pd.DataFrame:
+    """Count subjects and samples by group, from the file to each visit."""
+    people = everyone(study)
+    out = study.excluded.drop_duplicates("subject").set_index("subject")["reason"]
+    no_baseline = people.index.isin(out.index[out == "no sample at baseline"])
+    steps = [("subjects in the file", people), ("with a sample at baseline", people[~no_baseline])]
+    if study.design.matching == "sets":
+        steps.append(("in a matched set with both kinds", people[people["usable"]]))
+    steps.append(("analysed", people[people["usable"]]))
+    rows: list[dict[str, Any]] = [{"step": name, **_by_role(part["role"])} for name, part in steps]
+    for i, label in enumerate(visit_labels(study)):
+        counts = {role: present(study, role, i) for role in ROLES}
+        rows.append({"step": f"of these with a sample at {label}", "all": sum(counts.values()), **counts})
+    return pd.DataFrame(rows)
+
+
+def _by_role(roles: pd.Series) -> dict[str, int]:
+    return {"all": len(roles), **{role: int((roles == role).sum()) for role in ROLES}}
+
+
+def _flow_table(study: Study) -> Table:
+    columns = [Column("step", "subjects"), Column("all", "all", "count"), *_group_columns(study)]
+    return Table("flow-subjects", "Subjects from the file to the analysis, and those with a sample at each visit.",
+                 flow_frame(study), columns)  # fmt: skip
+
+
+def _group_columns(study: Study) -> list[Column]:
+    return [Column(role, f"{ROLES[role]} ({label})", "count") for role, label in group_labels(study).items()]
+
+
+def _excluded_blocks(study: Study) -> list[Block]:
+    gone = study.excluded
+    if not len(gone):
+        return [Text("No subject was left out.")]
+    role = everyone(study)["role"]
+    frame = pd.DataFrame({
+        "subject": gone["subject"].to_numpy(),
+        "group": [group_labels(study)[role[subject]] for subject in gone["subject"]],
+        "reason": gone["reason"].to_numpy(),
+    })  # fmt: skip
+    columns = [Column("subject", "subject"), Column("group", study.design.group), Column("reason", "why left out")]
+    caption = f"{counted(gone['subject'].nunique(), 'subject')} left out of everything that follows."
+    return [Table("excluded-subjects", caption, frame, columns, folded=len(frame) > 2 * MOST_NAMES)]
+
+
+def _unused_visits(study: Study) -> list[Block]:
+    counts = study.panel.samples["visit"].value_counts(sort=False)
+    unused = [f"{label} ({counted(n, 'sample')})" for label, n in counts.items() if label not in visit_labels(study)]
+    if not unused:
+        return []
+    return [Text(f"The file holds visits that the design does not name; they are not used: {listed(unused)}.")]
+
+
+def cells_frame(analysis: Analysis) -> pd.DataFrame:
+    """Count what did not enter, by question, visit and reason; and what did."""
+    rows = []
+    for kind, results in analysis.results.items():
+        for visit, table in results.table.groupby("visit", sort=False):
+            entered = int(table[["n_case", "n_control"]].fillna(0).to_numpy().sum())
+            rows.append({"question": TITLES[kind], "visit": visit, "what": "entered", "values": entered, "samples": pd.NA,
+                         "subjects": pd.NA})  # fmt: skip
+            gone = results.excluded[results.excluded["visit"] == visit]
+            reasons = gone["reason"].str.replace(r"^matched set .* has no", "matched set has no", regex=True)
+            for reason, part in gone.groupby(reasons, sort=False):
+                absent = int((part["analyte"] == "").sum())
+                rows.append({"question": TITLES[kind], "visit": visit, "what": f"left out: {reason}",
+                             "values": len(part) - absent, "samples": absent, "subjects": part["subject"].nunique()})  # fmt: skip
+    frame = pd.DataFrame(rows)
+    return frame.astype(dict.fromkeys(("values", "samples", "subjects"), "Int64"))
+
+
+def _cells_blocks(analysis: Analysis) -> list[Block]:
+    columns = [
+        Column("question", "question"),
+        Column("visit", "visit"),
+        Column("what", "what became of it"),
+        Column("values", "values", "count", "values of one analyte in one sample; a change counts as one, at its later visit"),
+        Column("samples", "whole samples", "count", "samples that do not exist"),
+        Column("subjects", "of subjects", "count"),
+    ]
+    caption = "Values that entered each question, and those that did not, by reason."
+    note = "Every value that was left out is listed, one a row, in excluded.csv, which the command `analyze` writes beside this page."
+    return [Table("left-out", caption, cells_frame(analysis), columns, note=note)]
+
+
+# --- Table 1
+
+
+def balance_section(analysis: Analysis) -> Section:
+    """Table 1: what cases and controls were like at baseline."""
+    study, table = analysis.study, analysis.balance
+    if not len(table):
+        text = "The file holds no covariate of the subjects, so that nothing can be said of how alike the groups are."
+        return Section("balance", "Cases and controls at baseline", [Text(text)])
+    labels = group_labels(study)
+    columns = [
+        Column("covariate", "characteristic"),
+        Column("level", "level"),
+        Column("case", f"{labels['case']} (n = {study.n_case})", more="mean (SD), or number (%)"),
+        Column("control", f"{labels['control']} (n = {study.n_control})", more="mean (SD), or number (%)"),
+        Column("std_difference", "std. difference", "number", "difference of means or shares over the common SD"),
+        Column("variance_ratio", "variance ratio", "number", "variance in cases over variance in controls"),
+        Column("missing", "missing", more="cases + controls"),
+        Column("matched", "matched on"),
+    ]
+    caption = "Table 1. Characteristics at baseline: mean (SD), or number (%), of the subjects with a value."
+    blocks: list[Block] = [Table("table-1", caption, balance_frame(table), columns, note=NO_P)]
+    if table["std_difference"].notna().any():
+        blocks.append(pictures.balance_picture(study, table))
+    return Section("balance", "Cases and controls at baseline", blocks)
+
+
+def balance_frame(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the balance table with cells as they are printed beside the numbers."""
+    rows = table.to_dict("records")
+    missing = [f"{row['n_missing_case']} + {row['n_missing_control']}" for row in rows]
+    return table.assign(
+        case=[_printed(row, "case") for row in rows],
+        control=[_printed(row, "control") for row in rows],
+        missing=["" if text == "0 + 0" else text for text in missing],
+        matched=np.where(table["matched_on"], "yes", ""),
+    )
+
+
+def _printed(row: dict[Any, Any], role: str) -> str:
+    """Write mean (SD) of a number, n (%) of a level."""
+    mean, sd, n = row[f"mean_{role}"], row[f"sd_{role}"], row[f"n_{role}"]
+    if str(row["level"]).endswith(_OUT_OF):
+        return ""
+    if np.isnan(mean):
+        return "no value"
+    if row["level"] != "":
+        return f"{round(mean * n)} ({percent(mean)})"
+    return f"{number(mean)} ({number(sd)})" if not np.isnan(sd) else number(mean)
+
+
+# --- detection
+
+
+def detection_section(analysis: Analysis) -> Section:
+    """How much of each analyte could be measured, by group and plate."""
+    study = analysis.study
+    there, below, above = cells(study)
+    text = (
+        f"At the visits of the design {there.sum():,} values were reported: {percent(below.sum() / max(there.sum(), 1))} below "
+        f"a limit of detection, {percent(above.sum() / max(there.sum(), 1))} above the upper limit. Below means: no number, or a "
+        "number under a limit that is known."
+    )
+    columns = _detection_columns(study)
+    caption = f"Limits, and values beyond them at {_before(study)}, by group."
+    blocks: list[Block] = [Text(text), Table("detection", caption, detection_frame(analysis), columns, note=_limit_note(study))]
+    blocks.append(pictures.detection_picture(analysis))
+    return Section("detection", "What could be measured", blocks)
+
+
+def detection_frame(analysis: Analysis) -> pd.DataFrame:
+    """Return limits and counts beyond them, one row an analyte."""
+    study = analysis.study
+    first = analysis.descriptives[analysis.descriptives["visit"] == study.baseline]
+    frame = pd.DataFrame({"analyte": study.analytes, "unit": study.panel.analytes["unit"].to_numpy()})
+    frame["lower"], frame["upper"] = (_limit_texts(limits) for limits in (study.arrays.lower, study.arrays.upper))
+    for role in ROLES:
+        own = first[first["group"] == role].set_index("analyte").reindex(study.analytes)
+        for name in ("n", "n_missing", "n_below", "n_above", "below", "above"):
+            frame[f"{name}_{role}"] = own[name].to_numpy()
+    return frame
+
+
+def _limit_texts(limits: np.ndarray) -> list[str]:
+    """Write the limit of each analyte, or the range of its limits."""
+    texts = []
+    for own in np.moveaxis(limits, -2, 0):
+        known = own[~np.isnan(own)]
+        low, high = (number(end) for end in (known.min(), known.max())) if known.size else ("", "")
+        texts.append(low if low == high else f"{low} to {high}")
+    return texts
+
+
+def _detection_columns(study: Study) -> list[Column]:
+    labels = group_labels(study)
+    columns = [Column("analyte", "analyte"), Column("unit", "unit")]
+    columns += [Column(side, f"{side} limit", more="the range, where it differs between samples") for side in ("lower", "upper")]
+    for side in ("below", "above"):
+        if side == "above" and not cells(study)[2].any():
+            continue
+        columns += [Column(f"{side}_{role}", f"{side}, {label}", "share") for role, label in labels.items()]
+    return columns + [Column(f"n_missing_{role}", f"missing, {label}", "count") for role, label in labels.items()]
+
+
+def _limit_note(study: Study) -> str:
+    parts = [] if study.panel.logged is None else [f"Limits are {study.panel.logged} values, as in the file."]
+    if len(study.baseline_visits) > 1:
+        parts.append("A baseline of several visits counts as beyond a limit where one of its values is.")
+    return " ".join(parts)
+
+
+def plates_section(study: Study) -> Section:
+    """Who was measured on which plate."""
+    if not study.panel.has_plates:
+        text = "The file names no plates, so that nothing can be said of whether cases and controls were measured alike."
+        return Section("plates", "Plates", [Text(text)])
+    frame = pictures.plates_frame(study)
+    columns = [Column("plate", "plate"), *_group_columns(study)]
+    p = study.plate_by_group
+    text = "All baseline samples were measured on one plate."
+    if not np.isnan(p):
+        text = (
+            f"Plate by group at baseline: chi-square p = {p:.2g}. "
+            + ("Cases and controls are spread unevenly over the plates, more than chance would." if p < PLATE_ALPHA else
+               "No sign that cases and controls are spread unevenly; small differences are not excluded.")
+        )  # fmt: skip
+    caption = "Baseline samples by plate and group."
+    return Section("plates", "Plates", [Text(text), Table("plates", caption, frame, columns), pictures.plates_picture(study)])
+
+
+def descriptives_section(analysis: Analysis) -> Section:
+    """Levels as they are, by analyte, visit and group."""
+    study = analysis.study
+    table = analysis.descriptives
+    frame = table.assign(label=[group_labels(study)[role] for role in table["group"]])
+    rule = str(table["below_limit"].iloc[0])
+    columns = [
+        Column("analyte", "analyte"), Column("visit", "visit"), Column("label", study.design.group),
+        Column("n", "n", "count", "samples with a value, beyond a limit or not"),
+        Column("below", "below", "share", "share below the limit of detection"),
+        Column("geo_mean", "geo. mean", "number", "geometric mean, in the unit"),
+        Column("geo_sd", "geo. SD", "number", "geometric standard deviation, a factor"),
+        Column("q1", "quartile 1", "number"), Column("median", "median", "number"), Column("q3", "quartile 3", "number"),
+        Column("unit", "unit"), Column("note", "note"),
+    ]  # fmt: skip
+    note = (
+        f"In geometric means and SDs, values below the limit enter by the rule {rule!r}; quartiles substitute nothing and are "
+        "empty where they lie among values beyond a limit."
+    )
+    caption = f"Levels by analyte, visit and group ({counted(len(frame), 'row')})."
+    return Section("levels", "Levels", [Table("descriptives", caption, frame, columns, note=note, folded=True)])
