@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from collections.abc import Callable
 from functools import cache
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet computes a cell that begins so
-_LONG_WORD, _LONG_TEXT, _FILTERED, _PORTRAIT = 24, 40, 8, 105  # letters, letters, rows, letters of a line
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")  # a spreadsheet computes a cell that begins so
+_LONG_WORD, _LONG_TEXT, _FILTERED, _PORTRAIT = 24, 40, 8, 110  # letters, letters, rows, letters of a printed line
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # no HTML file may hold these
 _FOLDER = Path(__file__).parent
 
@@ -108,22 +110,17 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 
 def _no_formula(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) and not _is_number(value) else value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    if not isinstance(value, str):
+        return value
+    text = re.sub("\r\n?", "\n", value)  # a lone carriage return would end the row
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 class _Names:
     """Addresses on the page, which are names of files too: without spaces, each once."""
 
     def __init__(self) -> None:
-        self.taken: set[str] = {"content"}
+        self.taken: set[str] = {"content", "contents"}
 
     def new(self, key: str) -> str:
         base = re.sub(r"[^\w.-]+", "-", key).strip("-.") or "part"
@@ -197,7 +194,7 @@ def _head(column: Column, texts: list[str]) -> dict[str, Any]:
         "text": column.kind == "text",
         "long": is_long,
         "breaks": words > _LONG_WORD,
-        "letters": min(longest, _LONG_TEXT) if column.kind == "text" else max(longest, min(words, _LONG_WORD)),
+        "letters": min(longest, _LONG_WORD) if column.kind == "text" else max(longest, min(words, _LONG_WORD)),
     }
 
 
@@ -217,23 +214,28 @@ def _full(text: str, value: Any) -> tuple[str, str]:
 
 
 def _count(value: Any) -> tuple[str, str]:
-    if value != int(value):
+    if not float(value).is_integer():
         return _full(number(value), value)
-    text = f"{int(value):,}"
-    return text, "" if text == str(int(value)) else str(int(value))
+    text, full = f"{int(value):,}", str(int(value))
+    return text, "" if text == full else full
+
+
+def _number(value: Any) -> tuple[str, str]:
+    """With three digits always, so that the numbers of a column stand alike: 1.40 and not 1.4."""
+    text = number(value)
+    plain = math.isfinite(value) and value != 0 and not set(text) & set(",e")
+    return _full(f"{value:#.3g}".rstrip(".") if plain else text, value)
 
 
 def _share(value: Any) -> tuple[str, str]:
-    """Whole percents; a decimal where whole ones would say none or all."""
-    near = min(value, 1 - value)
-    text = f"{value:.0%}" if near == 0 or near >= 0.01 else "<0.1%" if value < 0.001 else f"{value:.1%}"
-    return _full(">99.9%" if text == "100.0%" else text, value)
+    """In whole percents, but what is not quite none or all does not say so."""
+    return _full("<1%" if 0 < value < 0.005 else ">99%" if 0.995 <= value < 1 else f"{value:.0%}", value)
 
 
 _SHOW: dict[str, Callable[[Any], tuple[str, str]]] = {
     "text": lambda value: (str(value), ""),
     "count": _count,
-    "number": lambda value: _full(number(value), value),
+    "number": _number,
     "p": lambda value: _full(p_text(value), value),
     "share": _share,
 }

@@ -1,0 +1,294 @@
+"""The page as text: valid, self-contained, escaped; numbers rounded for the eye and whole for what is copied."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from html.parser import HTMLParser
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from cytokine_cc.errors import OptionError
+from cytokine_cc.report.document import Bullets, Column, Facts, Page, Picture, Section, Table, Text
+from cytokine_cc.report.page import csv_text, page_html, svg_of
+
+from .pages import HOSTILE, effects, everything
+
+VOID = {"meta", "link", "img", "input", "br", "hr"}
+
+
+class Reader(HTMLParser):
+    """All elements with their attributes and texts; unclosed or crossed ones are errors."""
+
+    def __init__(self, html: str):
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict]] = []
+        self.open: list[tuple[str, int]] = []
+        self.texts: dict[int, str] = {}
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        assert len({name for name, _ in attributes}) == len(attributes)
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append((tag, len(self.elements) - 1))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        for _, place in self.open:
+            self.texts[place] = self.texts.get(place, "") + data
+
+    def all(self, tag, **wanted):
+        return [
+            (attributes, self.texts.get(place, ""))
+            for place, (name, attributes) in enumerate(self.elements)
+            if name == tag and all(attributes.get(key) == value for key, value in wanted.items())
+        ]
+
+
+def page_of(*blocks) -> str:
+    return page_html(Page("Title", "Subtitle", sections=[Section("one", "One", blocks)]))
+
+
+def cells(values, kind) -> list[tuple[str, str]]:
+    """What the cells of a column show, with their full values."""
+    table = Table("t", "T", pd.DataFrame({"x": values}), [Column("x", "X", kind)])
+    read = Reader(page_of(table))
+    return [(text, attributes.get("data-value", text)) for attributes, text in read.all("td") + read.all("th", scope="row")]
+
+
+@pytest.fixture(scope="module")
+def html():
+    return page_html(everything())
+
+
+def test_elements_are_closed_and_ids_unique(html):
+    read = Reader(html)
+    ids = [attributes["id"] for _, attributes in read.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    assert not [name for name in ids if re.search(r"\s", name)]
+    assert html.startswith("<!DOCTYPE html>\n")
+    assert read.all("html")[0][0] == {"lang": "en"}
+    assert read.all("meta", name="viewport")
+    assert [len(read.all(tag)) for tag in ("header", "nav", "main", "footer", "h1")] == [1, 1, 1, 1, 1]
+
+
+def test_same_page_same_text(html):
+    assert page_html(everything()) == html
+
+
+def test_nothing_is_loaded_and_only_own_script_and_style_run(html):
+    read = Reader(html)
+    policy = read.all("meta", **{"http-equiv": "Content-Security-Policy"})[0][0]["content"]
+    parts = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert parts["default-src"] == "'none'"
+    for tag, name in [("style", "style-src"), ("script", "script-src")]:
+        ((_, text),) = read.all(tag)
+        assert parts[name] == f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    for _, attributes in read.elements:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+        for name in ("src", "href"):
+            assert attributes.get(name, "#")[:5] in {"data:", "#"} or attributes[name].startswith("#")
+    assert not re.search(r"@import|url\(", read.all("style")[0][1])
+
+
+def test_hostile_names_are_text_wherever_they_stand(html):
+    read = Reader(html)
+    assert len(read.all("script")) == 1
+    assert not read.all("b")
+    assert {attributes["src"][:18] for attributes, _ in read.all("img")} == {"data:image/svg+xml"}
+    names = [text for _, text in read.all("th", scope="row")]
+    assert set(HOSTILE) <= set(names)
+    assert read.all("title")[0][1] == f"Report {HOSTILE[0]}"
+    assert HOSTILE[0] in read.all("img")[0][0]["alt"]
+    assert read.all("p", **{"class": "banner"})[0][1] == "These data are simulated: <b>invented</b>."
+
+
+def test_letters_that_html_cannot_hold_are_replaced():
+    read = Reader(page_of(Text("a\x00b\ud800c\x1bd\te")))
+    assert "a\ufffdb\ufffdc\ufffdd\te" in [text for _, text in read.all("p")]
+    page_of(Text("a\ud800")).encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "shown", "full"),
+    [
+        ("number", 1.4, "1.40", "1.4"),
+        ("number", 1 / 3, "0.333", repr(1 / 3)),
+        ("number", 123.456, "123", "123.456"),
+        ("number", 1234.5678, "1,235", "1234.5678"),
+        ("number", -0.00012345, "-0.000123", "-0.00012345"),
+        ("number", 1.5e-9, "1.5e-09", "1.5e-09"),
+        ("number", 0.0, "0", "0.0"),
+        ("number", np.inf, "inf", "inf"),
+        ("number", -np.inf, "-inf", "-inf"),
+        ("number", np.float64(0.5), "0.500", "0.5"),
+        ("number", np.nan, "", ""),
+        ("number", None, "", ""),
+        ("p", 3.2e-12, "<0.0001", "3.2e-12"),
+        ("p", 0.0123456, "0.012", "0.0123456"),
+        ("p", 1.0, "1.000", "1.0"),
+        ("p", pd.NA, "", ""),
+        ("count", 12, "12", "12"),
+        ("count", 12.0, "12", "12"),
+        ("count", 12345, "12,345", "12345"),
+        ("count", 12.5, "12.5", "12.5"),
+        ("count", np.nan, "", ""),
+        ("share", 0.126, "13%", "0.126"),
+        ("share", 0.0, "0%", "0.0"),
+        ("share", 1.0, "100%", "1.0"),
+        ("share", 0.004, "<1%", "0.004"),
+        ("share", 0.999, ">99%", "0.999"),
+        ("text", "1.0", "1.0", "1.0"),
+        ("text", 7, "7", "7"),
+        ("text", None, "", ""),
+        ("text", pd.NA, "", ""),
+    ],
+)
+def test_numbers_are_rounded_for_the_eye_and_whole_behind(kind, value, shown, full):
+    assert cells([value], kind) == [(shown, full)]
+
+
+def test_numbers_copy_as_ascii(html):
+    texts = [text for _, text in Reader(html).all("td") if re.search(r"\d", text)]
+    assert len(texts) > 500
+    assert all(text.isascii() for text in texts)
+
+
+def test_csv_holds_all_digits_and_columns():
+    frame = effects(["a", "b", "c", "d"])
+    read = pd.read_csv(io.StringIO(csv_text(frame)))
+    pd.testing.assert_frame_equal(read.fillna({"note": ""}), frame, check_dtype=False, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+A1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "-", "--1", "=", "+-1"])
+def test_no_spreadsheet_computes_a_text(text):
+    frame = pd.DataFrame({text: [text], "number": [-1.5], "word": ["a=b"]})
+    read = pd.read_csv(io.StringIO(csv_text(frame)), dtype=str, keep_default_na=False)
+    safe = "'" + text.replace("\r", "\n")
+    assert list(read.columns) == [safe, "number", "word"]
+    assert read.iloc[0].tolist() == [safe, "-1.5", "a=b"]
+
+
+@pytest.mark.parametrize("text", ["-1.5", "+2", "-.5e-3", "-3.", "IL-6", "'quoted", "", "<3.2"])
+@pytest.mark.parametrize("dtype", ["object", "category", "string"])
+def test_what_is_no_formula_stays(text, dtype):
+    read = pd.read_csv(io.StringIO(csv_text(pd.DataFrame({"x": [text, "y"]}, dtype=dtype))), dtype=str, keep_default_na=False)
+    assert read["x"].tolist() == [text, "y"]
+
+
+def test_a_table_says_how_its_columns_stand():
+    frame = pd.DataFrame({"name": ["a", "b"], "p": [0.5, np.nan], "found": [True, None], "left": [1, 2]})
+    columns = [Column("name", "Name"), Column("p", "p", "p", 'of "all"')]
+    read = Reader(page_of(Table("one", "Caption", frame, columns, mark="found", note="The note", folded=True)))
+    heads = read.all("th", scope="col")
+    assert [(text, attributes["class"].split()[0], attributes.get("title")) for attributes, text in heads] == [
+        ("Name", "t", None),
+        ("p", "n", 'of "all"'),
+    ]
+    assert [attributes.get("class") for attributes, _ in read.all("tr")] == [None, "mark", None]
+    assert read.all("dd")[0][1] == 'of "all"'
+    details = read.all("details", **{"class": "table"})[0]
+    assert details[0]["id"] == "one-2"  # the section has the name already
+    assert "Caption (2 rows)" in details[1]
+    assert "open" not in details[0]
+    assert read.all("p", **{"class": "note"})[0][1] == "The note"
+
+
+def test_an_empty_table_says_so_and_keeps_its_download():
+    frame = pd.DataFrame({"name": pd.Series(dtype=object), "p": pd.Series(dtype=float)})
+    read = Reader(page_of(Table("none", "None", frame, [Column("name", "Name"), Column("p", "p", "p")], mark="")))
+    assert not read.all("table")
+    assert read.all("p", **{"class": "note"})[0][1] == "No rows."
+    link = read.all("a", download="none.csv")[0][0]["href"]
+    assert base64.b64decode(link.partition("base64,")[2]) == b"name,p\n"
+
+
+def test_only_long_tables_have_a_filter_and_only_wide_ones_lie_across():
+    def table(rows, columns):
+        frame = pd.DataFrame({f"c{k}": np.arange(rows) + 0.123 for k in range(columns)})
+        return Reader(page_of(Table("t", "T", frame, [Column(name, name, "number") for name in frame])))
+
+    assert ["data-filter" in table(rows, 2).all("table")[0][0] for rows in (7, 8)] == [False, True]
+    assert ["data-wide" in table(3, columns).all("figure")[0][0] for columns in (8, 30)] == [False, True]
+
+
+def test_a_picture_has_its_size_words_and_data():
+    ax = Figure(figsize=(6, 3)).add_subplot()
+    data = pd.DataFrame({"x": [1 / 3], "name": ["=1"]})
+    read = Reader(page_of(Picture("a picture", "Caption", 'What "it" shows', svg_of(ax), data)))
+    ((image, _),) = read.all("img")
+    assert (image["alt"], image["width"], image["height"]) == ('What "it" shows', "576", "288")
+    assert base64.b64decode(image["src"].partition("base64,")[2]).decode() == svg_of(ax)
+    link = read.all("a", download="a-picture.csv")[0][0]["href"]
+    assert base64.b64decode(link.partition("base64,")[2]).decode() == f"x,name\n{1 / 3!r},'=1\n"
+    assert read.all("a", download="a-picture.svg")
+
+
+def test_a_picture_of_unknown_size_is_shown_as_it_is():
+    read = Reader(page_of(Picture("p", "C", "A", "<svg xmlns='http://www.w3.org/2000/svg'/>", pd.DataFrame({"x": [1]}))))
+    assert not {"width", "height"} & set(read.all("img")[0][0])
+
+
+def test_plain_blocks():
+    read = Reader(page_of(Text("a < b"), Text("beware", warning=True), Bullets(["x", "y"]), Facts([("Cases", "30")])))
+    assert [text for _, text in read.all("p", **{"class": "warning"})] == ["Note. beware"]
+    assert [text for _, text in read.all("ul")[0:1]] == ["\nx\ny\n"]
+    assert (read.all("dt")[0][1], read.all("dd")[0][1]) == ("Cases", "30")
+    assert not read.all("p", **{"class": "banner"})
+
+
+def test_what_is_no_block_is_refused():
+    with pytest.raises(TypeError, match="no int"):
+        page_of(3)
+
+
+def drawn(size=(4, 3)):
+    figure = Figure(figsize=size)
+    ax = figure.add_subplot()
+    ax.plot([0, 1], [0, 1], clip_on=True, label="IL-6 <pg/mL>")
+    ax.imshow(np.eye(3))
+    ax.set_xlabel("level & limit <script>alert(1)</script>")
+    return ax
+
+
+def test_svg_keeps_text_and_is_the_same_each_time():
+    text = svg_of(drawn())
+    assert text == svg_of(drawn())
+    assert "level &amp; limit &lt;script&gt;alert(1)&lt;/script&gt;</text>" in text
+    assert "<dc:date>" not in text
+
+
+def test_svg_of_axes_of_a_part_or_of_the_figure_is_the_whole_figure():
+    ax = drawn()
+    assert svg_of(ax) == svg_of(ax.figure)
+    figure = Figure(figsize=(4, 3))
+    parts = figure.subfigures(1, 2)
+    inner = parts[1].add_subplot()
+    assert svg_of(inner) == svg_of(parts[0]) == svg_of(figure)
+
+
+def test_svg_leaves_settings_and_figure_alone():
+    ax = drawn()
+    before, canvas = dict(mpl.rcParams), ax.figure.canvas
+    with mpl.rc_context({"svg.fonttype": "path", "svg.image_inline": False}):
+        inside = svg_of(ax)
+    assert inside == svg_of(ax)
+    assert dict(mpl.rcParams) == before
+    assert ax.figure.canvas is canvas
+    assert tuple(ax.figure.get_size_inches()) == (4, 3)
+
+
+def test_svg_of_something_else_is_refused():
+    with pytest.raises(OptionError, match=r"svg_of\(\) takes matplotlib Axes or a Figure; got str"):
+        svg_of("picture")
