@@ -22,11 +22,10 @@ from .drawing import (
     height_of,
     name_rows,
     one_comparison,
-    plain,
     short,
     strip,
 )
-from .intervals import Scale, axis_text, bars, contrast_text, legend_above, p_name, points, scale_of, show_scale
+from .intervals import Scale, axis_text, bars, contrast_text, legend_above, p_name, points, scale_of, show_scale, wrapped
 from .significance import volcano, volcano_data
 
 __all__ = ["change", "change_data", "forest", "forest_data", "volcano", "volcano_data"]
@@ -205,7 +204,7 @@ def change(results: Results, *, alpha: float = 0.05, ax: Axes | None = None) -> 
         ax.set_ylabel(f"{short(data['analyte'].iloc[0])}\n{text}")
         ax.set_xlabel("visit")
     else:
-        rows = f"\nin each row from top to bottom, group by group: {plain(', '.join(visits))}" if len(visits) > 1 else ""
+        rows = f"\n{wrapped('in each group from top to bottom: ' + ', '.join(visits))}" if len(visits) > 1 else ""
         ax.set_xlabel(f"{text}{rows}")
     strip(ax)
     legend_above(ax, table, alpha, columns=2)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from ..errors import OptionError, fraction, one_of, quoted
 from ..multiplicity import order_band
@@ -107,7 +108,7 @@ def _qq(ax: Axes, data: pd.DataFrame, conf_level: float) -> None:
     observed = -np.log10(np.where(p > 0, p, 1.0))
     top = 1.06 * max([0.5, *high, *observed])
     right = 1.06 * max([0.5, *expected])
-    label = f"{100 * conf_level:g}% band of all at once, for independent tests without effect"
+    label = f"{100 * conf_level:g}% band for all of them at once,\nif tests are independent and nothing has an effect"
     if len(data) > 1:
         ax.fill_between(expected, low, high, color=FAINT, lw=0, label=label)
     else:
@@ -243,10 +244,10 @@ def error_rates(
     Returns
     -------
     Axes
-        "size": one row a test, contrast and visit; light points are analytes, the dark one their mean, with two Monte Carlo
-        errors; the line is alpha. The grey strip is where two Monte Carlo errors of a single analyte reach from alpha. "power": adjusted
-        power over the true ratio of each analyte (log axis), with two Monte Carlo errors; one mark and colour a test, contrast
-        and visit. Where none or all of the studies reject, the bar is the exact one-sided 95% bound.
+        "size": one row a test, contrast and visit. Light points are analytes, the dark one their mean, with two Monte Carlo
+        errors. The line is alpha; the grey strip reaches as far from it as two Monte Carlo errors of a single analyte. "power":
+        adjusted power over the true ratio of each analyte (log axis), with two Monte Carlo errors; a mark and colour for each
+        test, contrast and visit. Where none or all of the studies reject, the bar is the exact one-sided 95% bound.
 
     Raises
     ------
@@ -297,7 +298,7 @@ def _size(ax: Axes | None, data: pd.DataFrame, names: pd.Series) -> Axes:
     for row in y[~alone & data["estimate"].isna()]:
         ax.annotate("no true null", (alpha, row), (6, 0), textcoords="offset points", va="center", color=GREY, fontsize="small")
     ax.set_xlim(0, 1.08 * max(2 * alpha, data["high"][~alone].max(), data["estimate"].max()))
-    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     ax.set_xlabel(f"true null hypotheses with p \N{LESS-THAN OR EQUAL TO} {alpha:g}, not adjusted")
     return ax
 
@@ -311,14 +312,17 @@ def _power(ax: Axes | None, data: pd.DataFrame, names: pd.Series) -> Axes:
     ax.set_ylim(-0.02, 1.02)
     ratio_axis(ax.xaxis)
     ax.axvline(1, color=GREY, lw=0.8, zorder=0)
-    for i, name in enumerate(dict.fromkeys(names)):
+    series = list(dict.fromkeys(names))
+    step = min(4.0, 16 / len(series))  # points
+    for i, name in enumerate(series):
         part = data[names == name]
-        style = {"color": _SERIES[i % len(_SERIES)], "zorder": 2 + i / 100}
+        beside = ScaledTranslation((i - (len(series) - 1) / 2) * step / 72, 0, ax.figure.dpi_scale_trans)
+        style = {"color": _SERIES[i % len(_SERIES)], "zorder": 2 + i / 100, "transform": ax.transData + beside}
         ax.vlines(part["effect"], part["low"], part["high"], lw=1, **style)
         ax.plot(part["effect"], part["estimate"], _SERIES_MARKS[i % len(_SERIES_MARKS)], ms=5, label=plain(name), **style)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     ax.set_xlabel("true ratio")
     methods = data["adjust"].unique()
     how = "p" if set(methods) == {"none"} else f"{methods[0]}-adjusted p" if len(methods) == 1 else "adjusted p"
-    ax.set_ylabel(f"power: studies that find the analyte by {plain(how)}")
+    ax.set_ylabel(f"power, by {plain(how)}")
     return ax

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from .drawing import GREY, INK, legend, plain, ratio_axis
 
 _ROOM = 4  # an interval may reach so many usual half widths beyond the estimates before it is cut
 _WIDTH, _POINT = 1.1, 5.0
+_LABEL_WIDTH = 44  # characters
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,12 @@ def axis_text(table: pd.DataFrame, contrast: str, *, intervals: bool = True) -> 
     what = f"estimate of {first['test']}" if first["estimand"] == "none" else first["estimand"]
     unit = ", in the unit of each analyte" if first["scale"] == "raw" and first["estimand"] != "none" else ""
     level = f" ({100 * first['conf_level']:g}% interval)" if intervals and table["conf_low"].notna().any() else ""
-    return f"{plain(what + unit + level)}\n{plain(contrast)}"
+    return f"{wrapped(what + unit + level)}\n{wrapped(contrast)}"
+
+
+def wrapped(text: str) -> str:
+    """Break a text for the label of an axis, which no layout makes room for along the axis."""
+    return "\n".join(textwrap.wrap(plain(text), _LABEL_WIDTH))
 
 
 def contrast_text(table: pd.DataFrame) -> str:

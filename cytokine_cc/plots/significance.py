@@ -17,7 +17,9 @@ from ..results import Results
 from .drawing import GREY, INK, axes_for, note_below, one_comparison, short, strip
 from .intervals import Scale, axis_text, contrast_text, legend_above, p_name, scale_of, show_scale
 
+_PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 _MOST_NAMED = 3  # rows not tested that a note names
+_MOST_NEAR = 80  # marks that names keep away from, beside their own
 
 
 def volcano_data(results: Results, *, alpha: float = 0.05) -> pd.DataFrame:
@@ -167,7 +169,7 @@ def _threshold_line(ax: Axes, data: pd.DataFrame, text: str, x: np.ndarray, y: n
     right = (near > 0.6).sum() <= (near < 0.4).sum()
     text = text if exact else f"{text}, between the marks"
     place = {"xytext": (0, 2), "textcoords": "offset points", "ha": "right" if right else "left", "va": "bottom"}
-    ax.annotate(text, (1 if right else 0, p), xycoords=ax.get_yaxis_transform(), fontsize="small", zorder=4, **place)
+    ax.annotate(text, (1 if right else 0, p), xycoords=ax.get_yaxis_transform(), fontsize="small", zorder=4, bbox=_PAPER, **place)
     across = np.linspace(0.62, 0.99, 9) if right else np.linspace(0.01, 0.38, 9)
     return to_axes.inverted().transform(np.column_stack([across, np.full(9, height + 0.025)]))
 
@@ -179,17 +181,21 @@ def _names(ax: Axes, at: dict[str, tuple[float, float]], marks: np.ndarray, obst
     from adjustText import adjust_text
 
     written = [ax.text(x, y, short(name, 20), fontsize="small", color=INK, zorder=5) for name, (x, y) in at.items()]
-    x, y = np.vstack([_around(ax, marks), obstacles]).T
+    x, y = np.vstack([_in_the_way(ax, np.array(list(at.values())), marks), obstacles]).T
     line = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkB": 2}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a name that is wider than the axes
-        adjust_text(written, x, y, ax=ax, iter_lim=400, expand=(1.1, 1.35), force_text=(0.2, 0.4), arrowprops=line)
+        adjust_text(written, x, y, ax=ax, iter_lim=200, expand=(1.1, 1.35), force_text=(0.2, 0.4), arrowprops=line)
 
 
-def _around(ax: Axes, marks: np.ndarray) -> np.ndarray:
-    """Return the places of marks with their rims, which names should not touch either."""
-    rim = np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]) * 4 * ax.figure.dpi / 72
-    spots = (ax.transData.transform(marks)[:, None, :] + rim).reshape(-1, 2)
+def _in_the_way(ax: Axes, named: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """Return the places that names should not touch: the rims of their own marks, and the marks nearest to them."""
+    point = ax.figure.dpi / 72
+    rim = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)]) * 4 * point
+    own, others = ax.transData.transform(named), ax.transData.transform(marks)
+    distance = np.abs(others[:, None, :] - own).max(axis=-1).min(axis=-1)
+    near = np.argsort(distance, kind="stable")[: len(own) + _MOST_NEAR]
+    spots = np.vstack([(own[:, None, :] + rim).reshape(-1, 2), others[near[distance[near] < 90 * point]]])
     return ax.transData.inverted().transform(spots)
 
 
