@@ -18,7 +18,6 @@ from .drawing import (
     LINES,
     MARKS,
     axes_for,
-    group_names,
     height_of,
     name_rows,
     one_comparison,
@@ -96,6 +95,7 @@ def forest(results: Results, *, alpha: float = 0.05, sort: str | None = None, ax
     ax.set_xlabel(axis_text(table, contrast_text(table)))
     strip(ax)
     ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", pad=8)  # room for arrows
     legend_above(ax, table, alpha)
     _columns(ax, data, p_name(table))
     return ax
@@ -191,7 +191,8 @@ def change(results: Results, *, alpha: float = 0.05, ax: Axes | None = None) -> 
     ['baseline', 'month6']
     """
     data = change_data(results, alpha=alpha)
-    table, names = results.table, group_names(results.meta)
+    table, design = results.table, results.meta.get("design", {})
+    names = {role: wrapped(design.get(role, role)) for role in COLOURS}
     one = data["analyte"].nunique() == 1
     visits = list(dict.fromkeys(data["visit"]))
     scale = scale_of(table)
@@ -245,6 +246,7 @@ def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: li
     for edge in range(1, len(analytes)):
         ax.axhline(edge - 0.5, color="0.92", lw=0.6, zorder=0)
     ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", pad=8)  # room for arrows
     step = 0.76 / lines
     for i, role in enumerate(groups):
         part = data[data["group"] == role]
@@ -262,9 +264,13 @@ def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: li
 
 def _not_tested(ax: Axes, places: np.ndarray, data: pd.DataFrame, scale: Scale, *, upright: bool = False) -> None:
     """Write it where there is no p-value: in place of the mark, or beside it."""
-    for place, estimate in zip(places[data["p_value"].isna()], data.loc[data["p_value"].isna(), "estimate"], strict=True):
+    missing = data["p_value"].isna().to_numpy()
+    for place, estimate in zip(places[missing], data["estimate"][missing], strict=True):
         value = scale.middle if np.isnan(estimate) else float(scale.cut(estimate))
         spot = (place, value) if upright else (value, place)
-        word = {"rotation": 90, "ha": "center", "va": "bottom"} if upright else {"ha": "left", "va": "center"}
-        shift = (0, 6) if upright else (6, 0)
+        up = 1 if not upright or scale.in_lower_half(value) else -1
+        word = (
+            {"rotation": 90, "ha": "center", "va": "bottom" if up > 0 else "top"} if upright else {"ha": "left", "va": "center"}
+        )
+        shift = (0, 6 * up) if upright else (6, 0)
         ax.annotate("not tested", spot, shift, textcoords="offset points", color=GREY, fontsize="x-small", **word)

@@ -317,7 +317,7 @@ def _power(ax: Axes | None, data: pd.DataFrame, names: pd.Series) -> Axes:
     for i, name in enumerate(series):
         part = data[names == name]
         beside = ScaledTranslation((i - (len(series) - 1) / 2) * step / 72, 0, ax.figure.dpi_scale_trans)
-        style = {"color": _SERIES[i % len(_SERIES)], "zorder": 2 + i / 100, "transform": ax.transData + beside}
+        style: dict[str, Any] = {"color": _SERIES[i % len(_SERIES)], "zorder": 2 + i / 100, "transform": ax.transData + beside}
         ax.vlines(part["effect"], part["low"], part["high"], lw=1, **style)
         ax.plot(part["effect"], part["estimate"], _SERIES_MARKS[i % len(_SERIES_MARKS)], ms=5, label=plain(name), **style)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))

@@ -33,8 +33,14 @@ class Scale:
     @property
     def middle(self) -> float:
         """Where a word stands in place of a mark."""
-        if self.null is not None:
-            return self.null
+        return self._centre if self.null is None else self.null
+
+    def in_lower_half(self, value: float) -> bool:
+        """Whether a value stands below the middle of the axis."""
+        return value <= self._centre
+
+    @property
+    def _centre(self) -> float:
         return float(np.sqrt(self.low * self.high)) if self.ratio else (self.low + self.high) / 2
 
 
@@ -130,7 +136,7 @@ def axis_text(table: pd.DataFrame, contrast: str, *, intervals: bool = True) -> 
     """Say what the axis of estimates shows, in which unit, with which intervals."""
     first = table.iloc[0]
     what = f"estimate of {first['test']}" if first["estimand"] == "none" else first["estimand"]
-    unit = ", in the unit of each analyte" if first["scale"] == "raw" and first["estimand"] != "none" else ""
+    unit = ", each in its unit" if first["scale"] == "raw" and first["estimand"] != "none" else ""
     level = f" ({100 * first['conf_level']:g}% interval)" if intervals and table["conf_low"].notna().any() else ""
     return f"{wrapped(what + unit + level)}\n{wrapped(contrast)}"
 
