@@ -47,7 +47,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("study", metavar="STUDY.TOML")
-@click.option("--out", metavar="DIR", help="Write the tables, the methods paragraph and a manifest to this folder.")
+@click.option("--out", metavar="DIR", help="Write the report, the tables and a manifest to this folder.")
 def analyze(study: str, out: str | None) -> None:
     """Run the plan of a study file and print a summary.
 
@@ -70,14 +70,14 @@ def _analyze(study: str, out: str | None) -> None:
     if written:
         click.echo(f"Written to {out}: {', '.join(path.name for path in written)}")
     else:
-        click.echo("Add --out DIR to write the full tables, the methods paragraph and a manifest.")
+        click.echo("Add --out DIR to write a report, the full tables, the methods paragraph and a manifest.")
 
 
 @main.command()
 @click.argument("name", default="henry2010")
 @_N_SIM
 @_JOBS
-@click.option("--out", metavar="DIR", help="Write the study, the page and the error rates to this folder.")
+@click.option("--out", metavar="DIR", help="Write a report, the study, the page and the error rates to this folder.")
 def reproduce(name: str, n_sim: int, jobs: int, out: str | None) -> None:
     """Set a published study beside a simulated one.
 
@@ -102,7 +102,7 @@ def _reproduce(name: str, n_sim: int, jobs: int, out: str | None) -> None:
         click.echo(f"Written to {out}: {', '.join(path.name for path in written)}")
         click.echo(f"Next: cytokine-cc analyze {_shell(str(Path(str(out)) / 'study.toml'))}")
     else:
-        click.echo("Add --out DIR to write the study, this page and the error rates.")
+        click.echo("Add --out DIR to write a report, the study, this page and the error rates.")
 
 
 @main.command()

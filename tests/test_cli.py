@@ -23,7 +23,7 @@ from cytokine_cc.quickstart import write_quickstart
 TABLES = ["baseline.csv", "change_within.csv", "change_between.csv"]
 STUDIES = quoted(sorted(path.name for path in bundled_folder().iterdir()))
 SCENARIOS = Path(cc.__file__).parent / "data" / "scenarios"
-FILES = [*TABLES, "descriptives.csv", "excluded.csv", "methods.txt", "manifest.json"]
+FILES = ["report.html", *TABLES, "descriptives.csv", "excluded.csv", "methods.txt", "manifest.json"]
 
 
 def run(*arguments):
@@ -106,7 +106,8 @@ def test_what_data_were_drawn_from_is_a_text(study, value):
 def test_analyze_twice_gives_the_same_tables_and_keeps_other_files(study, tmp_path):
     out = tmp_path / "out"
     run("analyze", study, "--out", out)
-    first = {name: (out / name).read_bytes() for name in FILES if name != "manifest.json"}
+    dated = ("manifest.json", "report.html")
+    first = {name: (out / name).read_bytes() for name in FILES if name not in dated}
     (out / "notes.txt").write_text("mine")
     run("analyze", study, "--out", out)
     assert {name: (out / name).read_bytes() for name in first} == first
@@ -126,7 +127,7 @@ def test_without_out_nothing_is_written(study):
     before = sorted(study.parent.iterdir())
     result = run("analyze", study)
     assert result.exit_code == 0
-    assert result.stdout.endswith("Add --out DIR to write the full tables, the methods paragraph and a manifest.\n")
+    assert result.stdout.endswith("Add --out DIR to write a report, the full tables, the methods paragraph and a manifest.\n")
     assert sorted(study.parent.iterdir()) == before
 
 
@@ -307,7 +308,7 @@ def test_reproduce_writes_the_study_the_page_and_the_rates(tmp_path):
     result = run("reproduce", "henry2010", "--n-sim", 64, "--jobs", 1, "--out", out)
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in out.iterdir()) == [
-        "clinical.csv", "datapackage.json", "panel.csv", "rates.csv", "reproduction.txt", "study.toml",
+        "clinical.csv", "datapackage.json", "panel.csv", "rates.csv", "report.html", "reproduction.txt", "study.toml",
     ]  # fmt: skip
     assert (out / "reproduction.txt").read_text(encoding="utf-8") in result.output
     rates = cc.ErrorRates.from_csv(out / "rates.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ from .document import Block, Column, Facts, Section, Table
 
 
 def record_of(
-    analysis: Analysis, inputs: Sequence[tuple[str, str]], settings: Mapping[str, Any] | None, date: str
+    analysis: Analysis, inputs: Sequence[tuple[str, str]], settings: Mapping[str, Any] | None, date: datetime
 ) -> dict[str, Any]:
     """Return how an analysis was made, as plain values.
 
@@ -26,7 +27,7 @@ def record_of(
     inputs : sequence of (name, sha256)
     settings : mapping or None
         The study file's content.
-    date : str
+    date : datetime
 
     Returns
     -------
@@ -36,7 +37,7 @@ def record_of(
     for question in analysis.plan.questions:
         plan[question.kind] = {**analysis.results[question.kind].meta["plan"], "below_limit": question.rule}
     return {
-        "date": date,
+        "date": date.isoformat(timespec="seconds"),
         "versions": dict(versions()),
         "inputs": [{"file": name, "sha256": digest} for name, digest in inputs],
         "settings": dict(settings or {}),

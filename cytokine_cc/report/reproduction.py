@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..analysis import analyze
 from ..engine import Contrast, run
 from ..simulation.choice import choice_text, published_draw
 from ..simulation.error_rates import ErrorRates, certify
@@ -68,7 +69,7 @@ def reproduce(scenario: Scenario, *, n_sim: int = N_SIM, n_jobs: int = 1) -> Rep
 
 
 def write_reproduction(found: Reproduction, folder: Any) -> list[Path]:
-    """Write the study, the page and the error rates to a folder.
+    """Write the study, the report, the printed page and the error rates to a folder.
 
     Parameters
     ----------
@@ -79,7 +80,10 @@ def write_reproduction(found: Reproduction, folder: Any) -> list[Path]:
     -------
     list of Path
     """
+    from .writing import REPORT, report_html
+
     files = {
+        REPORT: report_html(analyze(found.study, found.scenario.plan), reproduction=found),
         **study_files(found.study, found.scenario, found.seed, found.replicate),
         "reproduction.txt": reproduction_text(found),
         "rates.csv": found.rates.to_csv() or "",

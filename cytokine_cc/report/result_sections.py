@@ -15,8 +15,8 @@ from ..study import Study
 from . import pictures
 from .document import Block, Bullets, Column, Section, Table, Text
 from .phrases import (
-    begin,
     TITLES,
+    begin,
     contrast_title,
     estimate_text,
     found,

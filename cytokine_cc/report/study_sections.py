@@ -225,7 +225,7 @@ def _cells_blocks(analysis: Analysis) -> list[Block]:
         Column("subjects", "of subjects", "count"),
     ]
     caption = "Values that entered each question, and those that did not, by reason."
-    note = "Every value that was left out is listed, one a row, in excluded.csv, which the command `analyze` writes beside this page."
+    note = "Every value left out is listed, one a row, in excluded.csv, which the command analyze writes beside this page."
     return [Table("left-out", caption, cells_frame(analysis), columns, note=note)]
 
 

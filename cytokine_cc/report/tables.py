@@ -1,11 +1,10 @@
-"""CSV tables and a manifest in a folder, all or nothing."""
+"""CSV tables, the report and a manifest in a folder, all or nothing."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,13 @@ import pandas as pd
 from ..analysis import Analysis
 from ..kernels.common import QUESTIONS
 from ..text_files import write_files
-from ..versions import versions
-from ..wording import simulated_from
+from .record import record_of
 
 
 def write_tables(
     analysis: Analysis, folder: Any, inputs: Sequence[tuple[str, str]] = (), settings: Mapping[str, Any] | None = None
 ) -> list[Path]:
-    """Write the results as CSV, and a manifest that says how they were made.
+    """Write the report, the results as CSV, and a manifest that says how they were made.
 
     Parameters
     ----------
@@ -36,8 +34,8 @@ def write_tables(
     Returns
     -------
     list of Path
-        baseline.csv, change_within.csv, change_between.csv (of the questions asked), descriptives.csv, excluded.csv,
-        methods.txt, manifest.json.
+        report.html, baseline.csv, change_within.csv, change_between.csv (of the questions asked), descriptives.csv,
+        excluded.csv, methods.txt, manifest.json.
 
     Raises
     ------
@@ -52,32 +50,17 @@ def write_tables(
 
 def _texts(analysis: Analysis, inputs: Sequence[tuple[str, str]], settings: Mapping[str, Any] | None) -> dict[str, str]:
     """All files as text; the manifest last, with the sha256 of the others."""
-    texts = {f"{kind}.csv": results.to_csv() or "" for kind, results in analysis.results.items()}
+    from .writing import REPORT, report_html
+
+    date = datetime.now(UTC)
+    texts = {REPORT: report_html(analysis, inputs=inputs, settings=settings, date=date)}
+    texts |= {f"{kind}.csv": results.to_csv() or "" for kind, results in analysis.results.items()}
     texts["descriptives.csv"] = analysis.descriptives.to_csv(index=False, lineterminator="\n")
     parts = [results.excluded.assign(question=kind) for kind, results in analysis.results.items()]
     excluded = pd.concat(parts, ignore_index=True)[["question", "subject", "visit", "analyte", "reason"]]
     texts["excluded.csv"] = excluded.to_csv(index=False, lineterminator="\n")
     texts["methods.txt"] = analysis.describe() + "\n"
-    manifest = _manifest(analysis, inputs, settings, texts)
+    outputs = [{"file": name, "sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in texts.items()]
+    manifest = record_of(analysis, inputs, settings, date) | {"outputs": outputs}
     texts["manifest.json"] = json.dumps(manifest, indent=2, ensure_ascii=False, default=str) + "\n"
     return texts
-
-
-def _manifest(
-    analysis: Analysis, inputs: Sequence[tuple[str, str]], settings: Mapping[str, Any] | None, texts: dict[str, str]
-) -> dict[str, Any]:
-    plan: dict[str, Any] = {"alpha": analysis.plan.alpha}
-    for question in analysis.plan.questions:
-        plan[question.kind] = {**analysis.results[question.kind].meta["plan"], "below_limit": question.rule}
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": dict(versions()),
-        "inputs": [{"file": name, "sha256": digest} for name, digest in inputs],
-        "settings": dict(settings or {}),
-        "source": analysis.study.panel.source,
-        "simulated": simulated_from(analysis.study) or None,
-        "design": asdict(analysis.study.design),
-        "plan": plan,
-        "seed": {kind: results.meta["seed"] for kind, results in analysis.results.items()},
-        "outputs": [{"file": name, "sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in texts.items()],
-    }

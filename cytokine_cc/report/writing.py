@@ -93,22 +93,41 @@ def report_html(
     reproduction: Reproduction | None = None,
     inputs: Sequence[tuple[str, str]] = (),
     settings: Mapping[str, Any] | None = None,
+    date: datetime | None = None,
 ) -> str:
-    """Return the page of `write_report` as text."""
-    return page_html(page_of(analysis, reproduction=reproduction, inputs=inputs, settings=settings))
+    """Return the page of `write_report` as text.
 
+    Parameters
+    ----------
+    analysis, reproduction, inputs, settings
+        As `write_report`.
+    date : datetime, optional
+        To stand on the page; None is now.
 
-def page_of(
-    analysis: Analysis,
-    *,
-    reproduction: Reproduction | None = None,
-    inputs: Sequence[tuple[str, str]] = (),
-    settings: Mapping[str, Any] | None = None,
-) -> Page:
-    """Return the contents of the page, before anything is HTML or rounded."""
+    Returns
+    -------
+    str
+    """
     if not isinstance(analysis, Analysis):
         raise OptionError(f"`analysis` must be an Analysis; got {type(analysis).__name__}. Make one with analyze(study, plan).")
-    date = datetime.now(UTC).isoformat(timespec="seconds")
+    record = record_of(analysis, inputs, settings, date or datetime.now(UTC))
+    return page_html(page_of(analysis, record, reproduction))
+
+
+def page_of(analysis: Analysis, record: Mapping[str, Any], reproduction: Reproduction | None = None) -> Page:
+    """Return the contents of the page, before anything is HTML or rounded.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    record : mapping
+        `record_of` the analysis.
+    reproduction : Reproduction, optional
+
+    Returns
+    -------
+    Page
+    """
     study = analysis.study
     sections = [
         design_section(analysis),
@@ -124,7 +143,7 @@ def page_of(
         Section("methods", "Methods, in words", [Text(analysis.describe())]),
         limitations_section(analysis),
         *published_sections(analysis, reproduction),
-        record_section(record_of(analysis, inputs, settings, date)),
+        record_section(record),
     ]
     sections.append(checklist_section(analysis, {section.key: section.title for section in sections}))
     return Page(
@@ -132,7 +151,7 @@ def page_of(
         subtitle=f"{group_title(study, 'case')} and {group_title(study, 'control')}; {analytes_of(study)}",
         banner=_banner(analysis, reproduction),
         sections=sections,
-        foot=f"Made by cytokine_cc {__version__} on {date}. Numbers are rounded here; copies and downloads hold all digits.",
+        foot=f"Made by cytokine_cc {__version__} on {record['date']}. Numbers are rounded here; copies and downloads hold all digits.",
     )
 
 
