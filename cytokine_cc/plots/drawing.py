@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from ..errors import OptionError, quoted
 from ..results import Results
@@ -26,7 +28,8 @@ BELOW_MARK, ABOVE_MARK = "v", "^"
 INK, GREY, FAINT = "#222222", "#767676", "#d9d9d9"
 ROW_HEIGHT, NAME_WIDTH = 0.24, 30  # inches; characters
 _MOST_LINES = 2
-_SMALL_LETTER = 0.07  # inches
+_LEGEND_MARK = 0.45  # inches
+_SMALL_LETTER = 0.065  # inches
 _TICKS = ((0.4, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)), (0.8, (1, 1.5, 2, 3, 5, 7)), (3.0, (1, 2, 5)), (math.inf, (1,)))
 _off_screen: ContextVar[bool] = ContextVar("off_screen", default=False)
 
@@ -120,7 +123,13 @@ def ratio_axis(axis: Axis) -> None:
 def note_below(ax: Axes, text: str) -> None:
     """Write under the label of the x axis what the picture leaves out; nothing if there is nothing to say."""
     if text:
-        below = {"xytext": (0, -3), "textcoords": "offset points", "ha": "center", "va": "top", "annotation_clip": False}
+        below: dict[str, Any] = {
+            "xytext": (0, -3),
+            "textcoords": "offset points",
+            "ha": "center",
+            "va": "top",
+            "annotation_clip": False,
+        }
         lines = textwrap.wrap(plain(text), max(int(ax.bbox.width / ax.figure.dpi / _SMALL_LETTER), 24))
         ax.annotate("\n".join(lines), (0.5, 0), xycoords=ax.xaxis.label, color=GREY, fontsize="small", **below)
 
@@ -167,3 +176,24 @@ def legend(ax: Axes, **options: Any) -> None:
     handles, labels = ax.get_legend_handles_labels()
     if handles:
         ax.legend(handles, labels, frameon=False, fontsize="small", **options)
+
+
+def legend_above(ax: Axes, handles: Mapping[str, Any], *, lift: float = 0.0, title: str | None = None) -> None:
+    """Set a legend above the axes, so many points higher, in as many columns as the width has room for."""
+    if not handles:
+        return
+    widths = [max(map(len, name.split("\n"))) * _SMALL_LETTER + _LEGEND_MARK for name in handles]
+    room, most = ax.bbox.width / ax.figure.dpi * 1.2, min(len(widths), 5)
+    columns = next((n for n in range(most, 1, -1) if sum(_column_widths(widths, n)) <= room), 1)
+    where = ax.transAxes + ScaledTranslation(0, lift / 72, ax.figure.dpi_scale_trans)
+    place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "bbox_transform": where, "borderaxespad": 0.2}
+    ax.legend(handles.values(), handles.keys(), frameon=False, fontsize="small", ncols=columns, title=title, **place)
+
+
+def _column_widths(widths: Sequence[float], columns: int) -> list[float]:
+    """Return the width of each column of a legend, whose columns are filled one after the other."""
+    rows, longer = divmod(len(widths), columns)
+    ends = [0]
+    for column in range(columns):
+        ends.append(ends[-1] + rows + (column < longer))
+    return [max(widths[a:b]) for a, b in pairwise(ends)]

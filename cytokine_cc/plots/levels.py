@@ -17,7 +17,7 @@ from ..errors import OptionError, one_of, texts
 from ..labels import as_label, as_tuple
 from ..study import Study
 from ..summaries import QUARTILES, descriptives
-from .drawing import COLOURS, FAINT, GREY, INK, axes_for, height_of, name_rows, note_below, plain, short, strip
+from .drawing import COLOURS, FAINT, GREY, INK, axes_for, height_of, legend_above, name_rows, note_below, plain, short, strip
 from .points import KINDS, level_axis, level_points, mark_handles, mark_levels, note_on, of_study, spread, unit_text
 
 _DODGE, _JITTER, _BOX = 0.23, 0.13, 0.17  # of a row: a group from its middle; points and box from the group's middle
@@ -107,7 +107,7 @@ def distributions(
     handles["median, quartiles"] = summary
     if data["value"][data["kind"].isin(QUARTILES)].isna().any():
         handles["quartile beyond a limit"] = Line2D([], [], color=INK, lw=0.8, ls=(0, (2, 1.5)))
-    _legend(ax, handles)
+    legend_above(ax, handles)
     strip(ax)
     return ax
 
@@ -201,8 +201,8 @@ def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str =
     note_below(ax, note_on(data, ["no median where it lies among values beyond a limit"] if hidden else []))
     if medians.notna().any():
         handles["median"] = Line2D([], [], color=INK, lw=2.2)
-    lines = max(title.count("\n") for title in list(handles)[:2]) + 1
-    _legend(ax, dict(list(handles.items())[2:]), lift=lines * 1.35)
+    titles = [float(text.get_fontsize()) * (text.get_text().count("\n") + 1) for text in ax.texts]
+    legend_above(ax, dict(list(handles.items())[2:]), lift=1.35 * max(titles))
     strip(ax)
     return ax
 
@@ -320,14 +320,3 @@ def _when(study: Study, visits: Sequence[str]) -> str:
         return "baseline"
     named = f"visit{'s' if len(visits) > 1 else ''} {names}" if len(visits) > 1 or len(names) < 3 else names
     return f"baseline ({named})" if set(visits) <= set(study.baseline_visits) else named
-
-
-def _legend(ax: Axes, handles: dict[str, Any], lift: float = 0.0) -> None:
-    """Set the legend above the axes, so many lines of text higher."""
-    from matplotlib.font_manager import FontProperties
-
-    if handles:
-        points = FontProperties(size="medium").get_size_in_points() * lift
-        where = ax.transAxes + ScaledTranslation(0, points / 72, ax.figure.dpi_scale_trans)
-        options: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "bbox_transform": where, "borderaxespad": 0.2}
-        ax.legend(handles.values(), handles.keys(), frameon=False, fontsize="small", ncols=3, **options)

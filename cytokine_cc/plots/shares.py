@@ -18,7 +18,20 @@ from ..limits import beyond_limits
 from ..panel import State
 from ..study import Study
 from ..summaries import descriptives
-from .drawing import COLOURS, FAINT, GREY, ROW_HEIGHT, axes_for, height_of, name_rows, note_below, plain, short, strip
+from .drawing import (
+    COLOURS,
+    FAINT,
+    GREY,
+    ROW_HEIGHT,
+    axes_for,
+    height_of,
+    legend_above,
+    name_rows,
+    note_below,
+    plain,
+    short,
+    strip,
+)
 
 BY = ("group", "plate", "visit")
 _NEEDED = ("analyte", "visit", "group", "n", "n_below", "n_above")
@@ -96,9 +109,7 @@ def detection(study: Study | pd.DataFrame, *, by: str = "group", visit: Any = No
         row = pd.Index(names).get_indexer(part["analyte"]) - _THICK / 2 + (i + 0.5) * bar
         _bars(ax, part, row, bar, colours[level], plain(level))
     handles = {titles[level]: Patch(color=colours[level]) for level in levels}
-    where: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
-    heading = None if by == "group" else by
-    ax.legend(handles.values(), handles.keys(), frameon=False, fontsize="small", ncols=4, title=heading, **where)
+    legend_above(ax, handles, title=None if by == "group" else by)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     of = "" if by == "visit" or not data["visit"].iloc[0] else f" ({plain(data['visit'].iloc[0])})"
