@@ -81,12 +81,17 @@ def correlation(
     data = correlation_data(study, visit=visit, group=group, method=method)
     names, r = data.iloc[:, 0].tolist(), data.iloc[:, 1:].to_numpy(dtype=np.float64)
     n = len(names)
-    width = n * min(_LARGEST, max(_WIDTH / n, _SMALLEST if n <= _MOST_NAMED else 0.0))
-    inside = ax is not None
-    ax = axes_for(ax, max(width, 1.0) + 2.2, max(width, 1.0) + 1.5)
-    cell = min(_inches(ax)) / n if inside else width / n
+    cell = min(_LARGEST, max(_WIDTH / n, _SMALLEST if n <= _MOST_NAMED else 0.0))
+    if ax is None:
+        # Cells are square by the size of the figure: a fixed aspect and a layout that makes room for names do not agree.
+        side, room = max(cell * n, 1.0), _room(names, cell)
+        ax = axes_for(None, side + room + 1.1, side + room + 0.7)
+    else:
+        ax = axes_for(ax, 0, 0)
+        ax.set_aspect("equal")
+        cell = min(_inches(ax)) / n
     colours = LinearSegmentedColormap.from_list("correlation", _COLOURS)
-    mesh = _cells(ax, r, colours, cell)
+    mesh = _cells(ax, r, colours)
     _names(ax, names, cell)
     _colour_bar(ax, mesh, _title(study, method), dashed=_signs(ax, r, colours, cell))
     note = _note(r)
@@ -136,7 +141,7 @@ def _inches(ax: Axes) -> tuple[float, float]:
     return box.width, box.height
 
 
-def _cells(ax: Axes, r: np.ndarray, colours: Colormap, cell: float) -> QuadMesh:
+def _cells(ax: Axes, r: np.ndarray, colours: Colormap) -> QuadMesh:
     n = len(r)
     edges = np.arange(n + 1) - 0.5
     lines = {"edgecolors": "white", "linewidth": 0.5} if n <= _LINES else {"linewidth": 0}
@@ -145,7 +150,7 @@ def _cells(ax: Axes, r: np.ndarray, colours: Colormap, cell: float) -> QuadMesh:
         edges, edges, np.ma.masked_invalid(r), cmap=colours, vmin=-1, vmax=1, rasterized=n > _MOST_NAMED, **lines
     )
     ax.patch.set(facecolor="white", edgecolor=GREY if n <= _LINES else FAINT, hatch="/////", linewidth=0)
-    ax.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), aspect="equal")
+    ax.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
     ax.spines[:].set_visible(False)
     return mesh
 
@@ -156,11 +161,20 @@ def _names(ax: Axes, names: list[Any], cell: float) -> None:
     if cell < _NAME_CELL:
         ax.set(xticks=[], yticks=[], ylabel=f"{n} analytes, like beside like")
         return
-    usual = FontProperties(size="small").get_size_in_points()
     texts = [_one_line(name) for name in names]
-    size = min(usual, 0.85 * 72 * cell)
-    ax.set_xticks(range(n), texts, rotation=90, fontsize=size)
-    ax.set_yticks(range(n), texts, fontsize=size)
+    ax.set_xticks(range(n), texts, rotation=90, fontsize=_name_size(cell))
+    ax.set_yticks(range(n), texts, fontsize=_name_size(cell))
+
+
+def _name_size(cell: float) -> float:
+    return min(FontProperties(size="small").get_size_in_points(), 0.85 * 72 * cell)
+
+
+def _room(names: list[Any], cell: float) -> float:
+    """Return about how many inches the names take."""
+    if cell < _NAME_CELL:
+        return 0.3
+    return max(len(_one_line(name)) for name in names) * _name_size(cell) * 0.55 / 72
 
 
 def _one_line(name: Any) -> str:

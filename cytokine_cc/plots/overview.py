@@ -95,7 +95,7 @@ def balance(study: Study | pd.DataFrame, *, threshold: float = 0.1, ax: Axes | N
             ax.plot(x[known & own], rows[known & own], "o", ms=5, color=INK, mfc=face, label=label)
         for end, mark in ((np.inf, ">"), (-np.inf, "<")):
             at = rows[own & (x == end)]
-            ax.plot(np.full(len(at), np.sign(end) * edge), at, mark, ms=7, color=INK, mfc=face, clip_on=False, zorder=3)
+            ax.plot(np.full(len(at), 0.97 * np.sign(end) * edge), at, mark, ms=7, color=INK, mfc=face, zorder=3)
     for row in rows[np.isnan(x)]:
         text = plain(data.loc[row, "level"]) or "not compared: fewer than 2 values"
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}

@@ -98,7 +98,7 @@ def samples(study: Study, *, ax: Axes | None = None) -> Axes:
     header = _HEADER * len(blocks)
     inside = ax is not None
     height = n * _ROW if n * _ROW + header <= _TALLEST else _TALLEST - header
-    ax = axes_for(ax, 3.2 + max(0.75 * len(visits), 1.0), height + header + 1.4)
+    ax = axes_for(ax, 3.2 + max(1.0 * len(visits), 1.4), height + header + 1.4)
     if inside:
         box = ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted())
         height = max(box.height - header, box.height / 2)
@@ -150,7 +150,7 @@ def _block_text(study: Study, part: pd.DataFrame) -> str:
 def _axis(ax: Axes, data: pd.DataFrame, visits: Sequence[str], bottom: float) -> None:
     analysed = dict(zip(data["visit"], data["analysed"], strict=True))
     texts = [short(visit, _VISIT_WIDTH) + ("" if analysed[visit] else "\n(not analysed)") for visit in visits]
-    ax.set_xticks(range(len(visits)), texts)
+    ax.set_xticks(range(len(visits)), texts, fontsize="small")
     ax.xaxis.tick_top()
     ax.set(xlim=(-0.5, len(visits) - 0.5), ylim=(bottom, 0))
     ax.tick_params(length=0)
@@ -166,7 +166,12 @@ def _legend(ax: Axes, data: pd.DataFrame, m: int) -> None:
     counts = data["cell"].value_counts()
     texts = {"all": f"all {m} analytes" if m > 1 else "with a value", "some": "some analytes missing", "no value": "no value"}
     handles = [
-        Patch(facecolor=colour, edgecolor=INK, lw=0.6, label=f"{texts.get(cell, cell)} ({counts[cell]:,})")
+        Patch(
+            facecolor=colour,
+            edgecolor=INK,
+            lw=0.6,
+            label=f"{texts.get(cell, cell)} ({counts[cell]:,}{' samples' if cell == 'all' else ''})",
+        )
         for cell, colour in reversed(list(zip(CELLS, _COLOURS, strict=True)))
         if counts.get(cell, 0)
     ]
