@@ -139,9 +139,13 @@ def note_on(data: pd.DataFrame, first: Sequence[str] = ()) -> str:
     parts = list(first)
     for which in ("lowest measured", "highest measured"):
         if n := counts.get(which, 0):
-            parts.append(f"limit not stated for {n:,} values, shown at the {which} one")
+            parts.append(f"limit not stated for {_values(n)}, shown at the {which} one")
     if n := counts.get("not known", 0):
-        parts.append(f"{n:,} values beyond a limit that is not known, not shown")
+        parts.append(f"{_values(n)} beyond a limit that is not known, not shown")
     if n := int((points["kind"] == "missing").sum()):
-        parts.append(f"{n:,} of {len(points):,} values missing")
+        parts.append(f"{n:,} of {_values(len(points))} missing")
     return "; ".join(parts)
+
+
+def _values(n: int) -> str:
+    return f"{n:,} value{'' if n == 1 else 's'}"
