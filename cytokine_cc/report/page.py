@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import OptionError
-from .document import Block, Bullets, Column, Facts, Page, Picture, Table, Text
+from .document import Block, Bullets, Column, Facts, Page, Picture, Section, Table, Text
 from .summary import counted, number, p_text
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")  # a spreadsheet computes a cell that begins so
-_LONG_WORD, _LONG_TEXT, _FILTERED, _PORTRAIT = 24, 40, 8, 110  # letters, letters, rows, letters of a printed line
+_LONG_WORD, _FILTERED, _PORTRAIT = 24, 8, 110  # letters, rows from which on a filter helps, letters of a printed line
+_WIDTHS = ((20, " short"), (40, ""), (math.inf, " long"))  # letters of the longest cell of a column of text
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # no HTML file may hold these
 _FOLDER = Path(__file__).parent
@@ -59,10 +60,7 @@ def page_html(page: Page) -> str:
     True
     """
     names = _Names()
-    sections = [
-        {"id": names.new(section.key), "title": section.title, "blocks": [_view(block, names) for block in section.blocks]}
-        for section in page.sections
-    ]
+    sections = [_section(section, names) for section in page.sections]
     return _template().render(page=page, sections=sections, **_assets())
 
 
@@ -132,6 +130,15 @@ class _Names:
         return name
 
 
+def _section(section: Section, names: _Names) -> dict[str, Any]:
+    view: dict[str, Any] = {"id": names.new(section.key), "title": section.title}
+    blocks = [_view(block, names) for block in section.blocks]
+    wide = False
+    for block in reversed([view, *blocks]):  # texts that lead to a wide table are printed on its page, which lies across
+        wide = block.setdefault("wide", wide)
+    return view | {"blocks": blocks}
+
+
 def _view(block: Block, names: _Names) -> dict[str, Any]:
     """Return what the template shows of a block."""
     match block:
@@ -154,6 +161,7 @@ def _picture(picture: Picture, names: _Names) -> dict[str, Any]:
     wide = size and size.group(1)
     return {
         "kind": "picture",
+        "wide": False,
         "id": names.new(picture.key),
         "caption": picture.caption,
         "alt": picture.alt,
@@ -186,15 +194,14 @@ def _table(table: Table, names: _Names) -> dict[str, Any]:
 
 def _head(column: Column, texts: list[str]) -> dict[str, Any]:
     longest = max(map(len, texts), default=0)
-    words = max((len(word) for text in [column.header, *texts] for word in text.split()), default=0)
-    is_long = column.kind == "text" and longest > _LONG_TEXT
+    word = max((len(word) for text in [column.header, *texts] for word in text.split()), default=0)
+    is_text = column.kind == "text"
     return {
         "header": column.header,
         "more": column.more,
-        "text": column.kind == "text",
-        "long": is_long,
-        "breaks": words > _LONG_WORD,
-        "letters": min(longest, _LONG_WORD) if column.kind == "text" else max(longest, min(words, _LONG_WORD)),
+        "kind": ("t" + next(name for most, name in _WIDTHS if longest <= most)) if is_text else "n",
+        "breaks": word > _LONG_WORD,
+        "letters": max(min(longest, _LONG_WORD), min(word, _LONG_WORD)),
     }
 
 
