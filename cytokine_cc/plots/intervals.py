@@ -137,8 +137,9 @@ def axis_text(table: pd.DataFrame, contrast: str, *, intervals: bool = True) -> 
     first = table.iloc[0]
     what = f"estimate of {first['test']}" if first["estimand"] == "none" else first["estimand"]
     unit = ", each in its unit" if first["scale"] == "raw" and first["estimand"] != "none" else ""
-    level = f" ({100 * first['conf_level']:g}% interval)" if intervals and table["conf_low"].notna().any() else ""
-    return f"{wrapped(what + unit + level)}\n{wrapped(contrast)}"
+    level = f"({100 * first['conf_level']:g}% interval)" if intervals and table["conf_low"].notna().any() else ""
+    between = " " if level and len(what + unit + level) < _LABEL_WIDTH else "\n"
+    return f"{wrapped(what + unit)}{between}{level}".rstrip() + f"\n{wrapped(contrast)}"
 
 
 def wrapped(text: str) -> str:
