@@ -304,9 +304,9 @@ def _lords_paradox(analysis: Analysis) -> Iterator[str]:
     if len(hits):
         yield (
             f"Changes compared where baselines differ: {counted(len(hits), 'analyte')} ({listed(hits['analyte'])}) "
-            f"{'differs' if len(hits) == 1 else 'differ'} at baseline. There a comparison of changes and an analysis of "
-            "covariance answer different questions (Lord's paradox), and values can drift back to the mean; this page shows "
-            "changes only."
+            f"{'differs' if len(hits) == 1 else 'differ'} significantly at baseline. There a comparison of changes and an "
+            "analysis of covariance answer different questions (Lord's paradox), and values can drift back to the mean; this "
+            "page shows changes only."
         )
 
 

@@ -246,9 +246,9 @@ def p_values_picture(results: Results, key: str, what: str) -> Picture:
     p = results.table["p_value"].dropna()
     low = int((p <= 0.05).sum())
     alt = (
-        f"A histogram of {counted(len(p), 'p-value')} of {what} in bins of 0.05: {low} of them at most 0.05, where "
+        f"A histogram of {counted(len(p), 'p-value')} ({what}) in bins of 0.05: {low} of them at most 0.05, where "
         f"{number(0.05 * len(p))} would be expected if there were no difference anywhere."
     )
-    caption = f"P-values of {what}. If nothing differed, each bin would hold about {number(0.05 * len(p))}."
+    caption = f"P-values, {what}. If nothing differed, each bin would hold about {number(0.05 * len(p))}."
     data = results.table[["analyte", "contrast", "visit", "p_value"]]
     return _picture(key, caption, alt, lambda plots: plots.p_values(results), data)

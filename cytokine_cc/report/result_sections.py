@@ -26,7 +26,6 @@ from .phrases import (
     listed,
     neutral,
     role_of,
-    span,
 )
 from .summary import counted, number
 
@@ -123,7 +122,6 @@ def results_frame(results: Results, study: Study, alpha: float) -> pd.DataFrame:
     labels = group_labels(study)
     return table.assign(
         group=[labels.get(role_of(contrast), "") for contrast in table["contrast"]],
-        interval=[span(low, high) for low, high in zip(table["conf_low"], table["conf_high"], strict=True)],
         below_case=_share(table, "below", "case"),
         below_control=_share(table, "below", "control"),
         significant=found(results, alpha),
@@ -139,6 +137,7 @@ def _share(table: pd.DataFrame, side: str, role: str) -> np.ndarray:
 def results_table(results: Results, question: Question, study: Study, alpha: float) -> Table:
     """Show the results of a question, significant rows set off."""
     frame = results_frame(results, study, alpha)
+    common, frame["own_note"] = _notes(frame["note"])
     columns = [Column("analyte", "analyte")]
     if question.kind != BASELINE:
         columns.append(Column("visit", "visit"))
@@ -152,7 +151,15 @@ def results_table(results: Results, question: Question, study: Study, alpha: flo
     word = "not adjusted" if question.adjust == "none" else f"adjusted by {question.adjust}"
     caption = f"{TITLES[question.kind]}: {counted(len(frame), 'comparison')}, p-values {word}."
     caption += f" Rows set off: {level_words(question, alpha)}."
-    return Table(f"results-{question.kind}", caption, frame, columns, mark="significant")
+    note = f"Of every row: {'; '.join(common)}." if common else ""
+    return Table(f"results-{question.kind}", caption, frame, columns, mark="significant", note=note)
+
+
+def _notes(notes: pd.Series) -> tuple[list[str], list[str]]:
+    """Part the notes that every row has from those of single rows."""
+    parts = [note.split("; ") for note in notes]
+    common = [text for text in parts[0] if text and all(text in own for own in parts)] if len(parts) > 1 else []
+    return common, ["; ".join(text for text in own if text not in common) for own in parts]
 
 
 def _one_group(frame: pd.DataFrame) -> pd.DataFrame:
@@ -178,13 +185,17 @@ def _estimate_columns(frame: pd.DataFrame, question: Question) -> list[Column]:
         sign = "later visit to baseline" if question.kind == WITHIN else "cases to controls"
         columns.append(Column("estimate", word, "number", f"{frame['estimand'].iloc[0]}, {sign}"))
         if frame["conf_low"].notna().any():
-            columns.append(Column("interval", f"{100 * question.conf_level:g}% CI"))
+            level = f"{100 * question.conf_level:g}%"
+            columns += [
+                Column("conf_low", f"{level} CI from", "number"),
+                Column("conf_high", "to", "number", f"end of the {level} CI"),
+            ]
     if frame["hedges_g"].notna().any():
         columns.append(Column("hedges_g", "Hedges' g", "number", "standardised difference, with Hedges' correction"))
     columns.append(Column("p_value", "p", "p"))
     if question.adjust != "none":
         columns.append(Column("p_adjusted", "adjusted p", "p", f"{question.adjust}, over the tests of its family"))
-    return [*columns, *([Column("note", "note")] if (frame["note"] != "").any() else [])]
+    return [*columns, *([Column("own_note", "note")] if (frame["own_note"] != "").any() else [])]
 
 
 def _baseline_pictures(analysis: Analysis, results: Results) -> list[Block]:

@@ -1,0 +1,495 @@
+"""The report: what stands on the page, against the tables that it shows."""
+
+from __future__ import annotations
+
+import base64
+import re
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cytokine_cc as cc
+from cytokine_cc.config import find_study, read_study_file
+from cytokine_cc.report.checklist import items
+from cytokine_cc.report.document import Bullets, Facts, Picture, Table, Text
+from cytokine_cc.report.limitations import limitations
+from cytokine_cc.report.page import page_html
+from cytokine_cc.report.phrases import level_words, listed, part, percent, span
+from cytokine_cc.report.pictures import MOST_ROWS, smallest
+from cytokine_cc.report.record import record_of
+from cytokine_cc.report.reproduction import reproduce
+from cytokine_cc.report.result_sections import families_frame
+from cytokine_cc.report.study_sections import cells_frame, flow_frame
+from cytokine_cc.report.writing import page_of, report_html
+
+KEYS = [
+    "design", "found", "flow", "balance", "detection", "plates", "levels", "baseline", "change_within", "change_between",
+    "correlation-section", "correction", "methods", "limitations", "record", "checklist",
+]  # fmt: skip
+DATE = datetime(2026, 3, 1, tzinfo=UTC)
+EVIL = "<script>alert(1)</script>"
+
+
+def page(analysis, reproduction=None, inputs=(), settings=None):
+    return page_of(analysis, record_of(analysis, inputs, settings, DATE), reproduction)
+
+
+def blocks(page, kind, key=""):
+    own = [block for section in page.sections if key in ("", section.key) for block in section.blocks]
+    return [block for block in own if isinstance(block, kind)]
+
+
+def table(page, key):
+    return next(block for block in blocks(page, Table) if block.key == key)
+
+
+def facts(page, key):
+    return dict(pair for block in blocks(page, Facts, key) for pair in block.items)
+
+
+def words(page, key=""):
+    """All sentences of a section, or of the page."""
+    texts = [block.text for block in blocks(page, Text, key)]
+    texts += [text for block in blocks(page, Bullets, key) for text in block.items]
+    return " ".join([*texts, *(text for block in blocks(page, Facts, key) for pair in block.items for text in pair)])
+
+
+def wide(
+    n_case=6, n_control=5, analytes=3, visits=("v0", "v1"), seed=1, shift=0.0, group=("x", "y"), plates=("p1", "p2"), name="M{}"
+):
+    """A table as a laboratory sends it."""
+    rng = np.random.default_rng(seed)
+    n = n_case + n_control
+    levels = np.exp(rng.normal(3, 0.5, (len(visits), n, analytes)))
+    levels[:, :n_case] *= np.exp(shift)
+    rows = []
+    for v, visit in enumerate(visits):
+        for i in range(n):
+            values = {name.format(a + 1): f"{levels[v, i, a]:.4g}" for a in range(analytes)}
+            who = {"id": f"s{i}", "t": visit, "plate": plates[i % len(plates)], "arm": group[i >= n_case], "age": 50 + i % 5}
+            rows.append(who | values)
+    return pd.DataFrame(rows)
+
+
+def in_pairs():
+    frame = wide(6, 6)
+    return frame.assign(set=[f"m{int(subject[1:]) % 6}" for subject in frame["id"]])
+
+
+def study(frame, plate="plate", **design):
+    own = [column for column in ("plate", "arm", "age", "set") if column in frame and column != plate]
+    panel = cc.read_panel(frame, layout="wide", subject="id", visit="t", plate=plate, sample_columns=own, unit="pg/mL")
+    case, control = dict.fromkeys(frame["arm"])
+    return cc.Study(
+        panel, cc.Design(**{"group": "arm", "case": case, "control": control, "baseline": frame["t"].iloc[0]} | design)
+    )
+
+
+def analysis_of(frame, plan=None, plate="plate", **design):
+    return cc.analyze(study(frame, plate, **design), plan)
+
+
+@pytest.fixture(scope="module")
+def henry():
+    read = read_study_file(find_study("henry2010"))
+    analysis = cc.analyze(read.study, read.plan)
+    return analysis, page(analysis, inputs=read.inputs, settings=read.content)
+
+
+@pytest.fixture(scope="module")
+def quick():
+    analysis = cc.analyze(cc.load_study("quickstart"))
+    return analysis, page(analysis)
+
+
+# --- the page against its tables
+
+
+def test_sections_stand_in_order(henry, quick):
+    assert [section.key for section in quick[1].sections] == KEYS
+    assert [section.key for section in henry[1].sections] == [*KEYS[:14], "published", *KEYS[14:]]
+
+
+@pytest.mark.parametrize("which", ["henry", "quick"])
+def test_result_tables_are_those_of_the_analysis(which, request):
+    analysis, shown = request.getfixturevalue(which)
+    for kind, results in analysis.results.items():
+        frame = table(shown, f"results-{kind}").frame
+        pd.testing.assert_frame_equal(frame[list(results.table.columns)], results.table)
+        assert frame["significant"].tolist() == (results.table["p_adjusted"] <= analysis.plan.alpha).tolist()
+        n = frame["n_case"].astype(float)
+        np.testing.assert_allclose(frame["below_case"], frame["n_below_case"].astype(float) / n)
+
+
+def test_what_was_found_is_counted_and_named(henry, quick):
+    text = words(henry[1], "found")
+    hits = henry[0].baseline.significant(0.003).table.sort_values("p_value")
+    assert f"AIMSS against no AIMSS at baseline: {len(hits)} of 36 analytes tested significant. Lower in cases: " in text
+    places = [text.index(f"{name} (ratio ") for name in hits["analyte"]]
+    assert places == sorted(places)
+    assert text.count("none of 36 analytes tested is significant") == 2
+    assert "p of 0.003 or less, not adjusted" in text
+    text = words(quick[1], "found")
+    assert "BH-adjusted p of 0.05 or less" in text
+    assert "Month6 against baseline in cases (AIMSS): 2 of 18 analytes tested significant. Lower than at baseline: IL-7" in text
+    for word in ("because", "cause", "due to", "effect", "leads"):
+        assert word not in text
+
+
+def test_flow_counts_subjects_and_cells(henry):
+    analysis, shown = henry
+    frame = flow_frame(analysis.study).set_index("step")
+    assert frame.loc["subjects in the file"].tolist() == [52, 30, 22]
+    assert frame.loc["of these with a sample at month1"].tolist() == [48, 26, 22]
+    assert table(shown, "flow-subjects").frame.equals(flow_frame(analysis.study))
+    counts = cells_frame(analysis)
+    for (title, visit), rows in counts.groupby(["question", "visit"]):
+        absent = int(rows["samples"].fillna(0).sum())
+        assert int(rows["values"].sum()) == 36 * (52 - absent), (title, visit)
+    assert int(counts.loc[counts["what"] == "entered", "values"].sum()) == sum(
+        int(results.table[["n_case", "n_control"]].sum().sum()) for results in analysis.results.values()
+    )
+
+
+def test_table_1_prints_what_balance_holds(henry):
+    analysis, shown = henry
+    own = table(shown, "table-1")
+    pd.testing.assert_frame_equal(own.frame[list(analysis.balance.columns)].drop(columns=[]), analysis.balance)
+    row = own.frame.set_index(["covariate", "level"]).loc[("Drug", "exemestane")]
+    assert (row["case"], row["control"]) == ("12 (40%)", "13 (59%)")
+    age = own.frame.set_index("covariate").loc["Age"]
+    assert age["case"] == "61.9 (9.66)"
+    assert age["matched"] == "yes"
+    assert "There are no p-values" in own.note
+    assert not any("p" == column.kind for column in own.columns)
+
+
+def test_detection_and_levels_are_descriptives(quick):
+    analysis, shown = quick
+    pd.testing.assert_frame_equal(table(shown, "descriptives").frame.drop(columns="label"), analysis.descriptives)
+    first = analysis.descriptives[analysis.descriptives["visit"] == "baseline"].set_index(["analyte", "group"])
+    for row in table(shown, "detection").frame.itertuples():
+        assert row.below_case == first.loc[(row.analyte, "case"), "below"]
+        assert row.n_missing_control == first.loc[(row.analyte, "control"), "n_missing"]
+
+
+def test_pictures_say_what_they_show(henry, quick):
+    for analysis, shown in (henry, quick):
+        pictures = blocks(shown, Picture)
+        keys = [picture.key for picture in pictures]
+        assert len(set(keys)) == len(keys)
+        for picture in pictures:
+            assert picture.svg.lstrip().startswith("<?xml")
+            assert "<svg" in picture.svg
+            assert len(picture.alt) > 40
+            assert picture.caption
+            assert len(picture.data)
+        volcano = next(picture for picture in pictures if picture.key == "volcano")
+        hits = analysis.baseline.significant(analysis.plan.alpha).table
+        assert all(name in volcano.alt for name in hits["analyte"])
+        assert f"{len(hits)} of {len(analysis.study.analytes)} significant" in volcano.alt
+    keys = {picture.key for picture in blocks(quick[1], Picture)}
+    assert keys >= {"samples", "balance-picture", "detection-picture", "plates-picture", "volcano", "forest", "distributions",
+                    "change", "lines-1", "lines-2", "lines-3", "forest-change-1", "correlation", "p-values-baseline"}  # fmt: skip
+
+
+def test_families_and_what_they_promise(quick, henry):
+    frame = families_frame(quick[0])
+    assert frame["tests"].tolist() == [18, 18, 18, 18]
+    assert frame["significant"].sum() == sum((r.table["p_adjusted"] <= 0.05).sum() for r in quick[0].results.values())
+    text = words(quick[1], "correction")
+    assert "a share of at most 0.05 is expected to be false" in text
+    assert "There are 4 families with 72 tests in all." in text
+    assert "about 0.108 would still have p <= 0.003" in words(henry[1], "correction")
+    plan = cc.Plan(change_between=None, baseline=None, change_within=cc.ChangeWithin(family="all", adjust="holm"))
+    one = families_frame(cc.analyze(quick[0].study, plan))
+    assert one[["tests", "groups", "method"]].values.tolist() == [[36, "all comparisons", "holm"]]
+
+
+def test_methods_are_those_of_the_analysis(henry):
+    assert words(henry[1], "methods") == henry[0].describe()
+
+
+def test_simulated_data_are_called_so_first(henry, quick):
+    for analysis, shown in (henry, quick):
+        assert shown.banner.startswith("The data are simulated (")
+        assert limitations(analysis)[0].startswith("The data are simulated (")
+    assert "270 of whose 318 values are assumed" in henry[1].banner
+    measured = page(analysis_of(wide()))
+    assert measured.banner == ""
+    assert "simulated" not in words(measured, "design")
+
+
+def test_record(henry):
+    shown = henry[1]
+    assert facts(shown, "record")["Date"] == "2026-03-01T00:00:00+00:00"
+    assert table(shown, "inputs").frame["file"].tolist() == ["study.toml", "panel.csv", "clinical.csv"]
+    plan = table(shown, "plan").frame.set_index("name")["value"]
+    assert (plan["alpha"], plan["baseline.test"], plan["baseline.below_limit"]) == ("0.003", "student", "half")
+    assert "data.category.EGF" in set(table(shown, "settings").frame["name"])
+
+
+# --- published beside reproduced
+
+
+def test_published_beside_reproduced(henry):
+    frame = table(henry[1], "published-table").frame
+    assert frame["shown"].tolist() == ["yes", "yes"]
+    assert frame["here"].iloc[0].startswith("6 of 36 lower at p < 0.003: IL-12p40")
+    assert "often" not in frame
+    own = facts(henry[1], "published")
+    assert own["How this draw came to be shown"].startswith("The draw was picked: it is the first of its seed")
+    assert own["Cases"] == "published 30, here 30"
+    assert "assumed" not in own["Sourced"]
+
+
+def test_frequencies_stand_beside_a_reproduction():
+    found = reproduce(cc.load_scenario("henry2010"), n_sim=64)
+    shown = page(cc.analyze(found.study, found.scenario.plan), found)
+    own = table(shown, "published-table")
+    rates = found.rates.select(measure="pattern").table.set_index("contrast")
+    for row in own.frame.itertuples():
+        assert row.often.startswith(f"{rates.loc[row.published, 'estimate']:.1%}")
+    assert "All of it together: " in own.note
+    assert "64 simulated studies" in own.note
+    assert facts(shown, "published")["How this draw came to be shown"] == found.choice
+
+
+def test_a_part_of_a_drawn_study_says_what_cannot_be_counted():
+    study = cc.load_study("henry2010").select(analytes=["IL-6", "IL-8"])
+    shown = page(cc.analyze(study, cc.Plan(change_between=None)))
+    frame = table(shown, "published-table").frame
+    assert frame["shown"].tolist()[1] == "not asked"
+    assert frame["here"].iloc[1] == "the plan does not ask it"
+
+
+# --- limitations
+
+
+def test_a_study_without_faults_has_few():
+    frame = wide(30, 30, 6, visits=("v0",), plates=("p1",))
+    text = limitations(analysis_of(frame))
+    assert len(text) == 1
+    assert text[0].startswith("Not significant is not no difference, baseline: of 6 comparisons")
+
+
+def test_each_limitation_has_its_figures():
+    frame = wide(8, 12, 6, shift=-2.0)
+    frame.loc[(frame["arm"] == "x") & (frame["t"] == "v0"), "M1"] = "<9"
+    frame.loc[frame["t"] == "v0", "M2"] = "<5"
+    frame.loc[3, "M3"] = ">"
+    frame["plate"] = np.where(frame["arm"] == "x", "p1", "p2")
+    frame = frame[~((frame["t"] == "v1") & frame["id"].isin(["s0", "s1", "s2"]))]
+    frame = frame[~((frame["t"] == "v0") & (frame["id"] == "s19"))]
+    frame.loc[frame["arm"] == "x", "age"] += 20
+    plan = cc.Plan(cc.Baseline(adjust="none"), None, cc.ChangeBetween(test="change_rank"))
+    texts = {text.split(":")[0]: text for text in limitations(analysis_of(frame, plan, matched_on=("age",)))}
+    assert "M2 100%" in texts["Below the limit of detection"]
+    assert "M1 100% / 0%" in next(text for text in texts.values() if text.startswith("Shares below the limit"))
+    assert "1 value of 1 analyte" in texts["Limits not stated"]
+    assert "(M3 1)" in texts["Limits not stated"]
+    assert any(text.startswith("Plate and group are associated (chi-square p = ") for text in texts.values())
+    assert texts["Not adjusted for"].startswith("Not adjusted for: age,")
+    assert re.search(r"age \d", texts["Groups that differ at baseline"])
+    assert "0 of 8 (0%) cases (x) and 1 of 12 (8%) controls (y)" in texts["Left out altogether"]
+    assert "at v1 3 of 8 (38%) cases (x) and 0 of 11 (0%) controls (y)" in texts["No later sample"]
+    assert "groups differ in this" in texts["No later sample"]
+    assert "M2" in texts["Not tested, baseline"]
+    assert texts["Small groups"].startswith("Small groups: 8 cases and 11 controls")
+    assert "All one way" in texts
+    assert any(text.startswith("Changes compared where baselines differ") for text in texts.values())
+    assert "about 0.25 would" in next(text for text in texts.values() if text.startswith("No correction for 5 tests, baseline"))
+
+
+def test_discrete_tests_say_what_they_can_reach():
+    analysis = analysis_of(wide(3, 4, 5, visits=("v0",)), cc.Plan(cc.Baseline(test="mann_whitney"), None, None))
+    assert any("the smallest p that the Mann-Whitney test can give is 0.057" in text for text in limitations(analysis))
+
+
+# --- kinds of studies
+
+
+def test_names_from_files_are_text():
+    frame = wide(group=(EVIL, f"no {EVIL}"), visits=(f"v0 {EVIL}", f"v1 {EVIL}"), plates=(EVIL,), name=EVIL + "{}")
+    frame["id"] = frame["id"] + EVIL
+    frame = frame[~((frame["t"] == frame["t"].iloc[0]) & (frame["id"] == f"s0{EVIL}"))]
+    frame.loc[4, f"{EVIL}1"] = "<1"
+    analysis = analysis_of(frame)
+    html = report_html(analysis, inputs=[(EVIL, EVIL)], settings={EVIL: {EVIL: EVIL}})
+    assert EVIL not in html
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 50
+    pictures = [base64.b64decode(data).decode() for data in re.findall(r"data:image/svg\+xml;base64,([\w+/=]+)", html)]
+    assert len(pictures) > 8
+    assert not any("<script" in svg for svg in pictures)
+
+
+@pytest.mark.parametrize(
+    ("frame", "plan", "design"),
+    [
+        (wide(analytes=1), None, {}),
+        (wide(visits=("v0",)), None, {}),
+        (wide(visits=("v0",), analytes=1), cc.Plan(cc.Baseline(test="mann_whitney", scale="raw"), None, None), {}),
+        (wide(), None, {"plate": None}),
+        (wide(), None, {"matched_on": ("age",)}),
+        (wide(2, 2), None, {}),
+        (wide(visits=("a", "b", "c")), None, {"baseline": ("a", "b")}),
+        (in_pairs(), cc.Plan(cc.Baseline(test="paired_t"), None, None), {"matched_set": "set"}),
+        (wide().drop(columns="age"), cc.Plan(baseline=None, change_within=None), {"plate": None}),
+    ],
+)  # fmt: skip
+def test_kinds_of_studies(frame, plan, design):
+    analysis = analysis_of(frame, plan, **design)
+    shown = page(analysis)
+    assert [section.key for section in shown.sections] == KEYS
+    html = page_html(shown)
+    assert len(html) < 2_000_000
+    for word in (">nan<", ">NaN<", ">None<", "<NA>", "{n_", "&lt;NA"):
+        assert word not in html
+    if plan is None and not analysis.study.visits:
+        assert words(shown, "change_within") == "The study has no visit after baseline."
+    if not analysis.study.panel.has_plates:
+        assert "The file names no plates" in words(shown, "plates")
+
+
+def test_sets_and_who_has_no_partner():
+    frame = in_pairs()
+    frame = frame[~((frame["id"] == "s7") & (frame["t"] == "v0"))]
+    plan = cc.Plan(cc.Baseline(test="paired_t"), None, None)
+    analysis = analysis_of(frame, plan, matched_set="set")
+    shown = page(analysis)
+    assert facts(shown, "design")["Matching"] == "5 matched sets, cases to controls: 5 of 1:1 (column set)"
+    gone = table(shown, "excluded-subjects").frame
+    assert gone[["subject", "group"]].values.tolist() == [["s7", "y"], ["s1", "x"]]
+    steps = flow_frame(analysis.study).set_index("step")["all"]
+    assert steps[["subjects in the file", "with a sample at baseline", "in a matched set with both kinds"]].tolist() == [
+        12,
+        11,
+        10,
+    ]
+
+
+def test_rows_that_cannot_be_tested_stay():
+    frame = wide(analytes=4)
+    frame["M1"] = "<5"
+    frame.loc[frame["arm"] == "x", "M2"] = ""
+    analysis = analysis_of(frame)
+    shown = page(analysis)
+    own = table(shown, "results-baseline").frame.set_index("analyte")
+    assert np.isnan(own.loc[["M1", "M2"], "p_value"]).all()
+    assert own.loc["M1", "note"].startswith("not tested: every value")
+    assert "2 analytes could not be tested." in words(shown, "found")
+    page_html(shown)
+
+
+def test_nothing_at_all_can_be_tested():
+    analysis = analysis_of(wide(analytes=2).assign(M1="<5", M2="<7"))
+    shown = page(analysis)
+    assert "none of 0 analytes tested is significant. 2 analytes could not be tested." in words(shown, "found")
+    page_html(shown)
+
+
+def test_a_function_as_test_gives_no_estimates():
+    def test(x, y):
+        shape = np.nanmean(x, axis=-1).shape
+        return type("Answer", (), {"statistic": np.zeros(shape), "pvalue": np.full(shape, 0.01)})
+
+    analysis = analysis_of(wide(), cc.Plan(cc.Baseline(test=test), None, None))
+    shown = page(analysis)
+    keys = [picture.key for picture in blocks(shown, Picture, "baseline")]
+    assert "volcano" not in keys
+    assert "(the test gives no direction)" in words(shown, "found")
+
+
+def test_numbers_of_zero_on_the_raw_scale():
+    frame = wide()
+    frame.loc[0, "M1"] = "0"
+    plan = cc.Plan(*(kind(scale="raw") for kind in (cc.Baseline, cc.ChangeWithin, cc.ChangeBetween)))
+    shown = page(analysis_of(frame, plan))
+    assert "on a linear axis" in next(p.alt for p in blocks(shown, Picture) if p.key == "distributions")
+
+
+def test_500_analytes():
+    frame = wide(10, 8, 500, shift=-0.5)
+    analysis = analysis_of(frame, cc.Plan(change_within=None))
+    shown = page(analysis)
+    assert len(table(shown, "results-baseline").frame) == 500
+    forest = next(picture for picture in blocks(shown, Picture) if picture.key == "forest")
+    names = smallest(analysis.baseline.table)
+    assert len(names) == MOST_ROWS
+    assert f"{MOST_ROWS} of 500 analytes are shown, those with the smallest p; the table holds all." in forest.caption
+    assert set(forest.data["analyte"]) == set(analysis.baseline.table.nsmallest(MOST_ROWS, "p_value")["analyte"])
+    assert len(page_html(shown)) < 5_000_000
+
+
+def test_sizes(henry, quick):
+    assert len(page_html(henry[1]).encode()) < 2_500_000
+    assert len(page_html(quick[1]).encode()) < 2_500_000
+
+
+def test_the_same_analysis_gives_the_same_page():
+    analysis = analysis_of(wide())
+    assert report_html(analysis, date=DATE) == report_html(analysis, date=DATE)
+
+
+# --- the checklist
+
+
+def test_every_item_of_both_lists_is_there():
+    names = [item["item"] for item in items()]
+    numbers = {int(re.match(r"\d+", name)[0]) for name in names if not name.startswith("ME")}
+    assert numbers == set(range(1, 23))
+    assert sum(len(name.split(", ")) for name in names if name.startswith("ME")) == 17
+    assert len(set(names)) == len(names)
+
+
+def test_the_checklist_points_at_sections_of_the_page(henry):
+    shown = henry[1]
+    frame = table(shown, "checklist").frame
+    keys = {section.key for section in shown.sections}
+    assert set(frame["section"]) <= keys | {""}
+    titles = {section.key: section.title for section in shown.sections}
+    for row in frame.itertuples():
+        assert row.where == titles.get(row.section, "")
+        assert bool(row.section) == (row.covers != "nothing: no data show it")
+    own = frame.set_index("item")
+    assert own.loc["4", "covers"] == "30 cases, 22 controls; baseline baseline, later: month1 and month6."
+    assert own.loc["13b", "covers"] == "No subject of the file was left out."
+    assert own.loc["ME-13", "covers"] == "4 later samples of analysed subjects not there."
+
+
+def test_the_file_of_items_holds_nothing_else():
+    content = tomllib.loads((Path(cc.__file__).parent / "data" / "strobe.toml").read_text(encoding="utf-8"))
+    assert set(content) == {"item"}
+    assert {key for item in content["item"] for key in item} == {"item", "topic", "section", "covers", "add"}
+
+
+# --- writing
+
+
+def test_write_report(tmp_path):
+    analysis = analysis_of(wide())
+    path = cc.write_report(analysis, tmp_path / "deep" / "out")
+    assert path == tmp_path / "deep" / "out" / "report.html"
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_write_report_refuses_in_words(tmp_path):
+    with pytest.raises(cc.OptionError, match=r"`analysis` must be an Analysis; got Study. Make one with analyze\(study, plan\)."):
+        cc.write_report(cc.load_study("quickstart"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(cc.OptionError, match="this is a file; name a folder"):
+        cc.write_report(analysis_of(wide(visits=("v0",), analytes=1)), tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_words():
+    assert listed([]) == "none"
+    assert part(0, 0) == "0 of 0"
+    assert percent(0.999) == "100%"
+    assert span(np.nan, 1.0) == ""
+    assert level_words(cc.Baseline(adjust="holm"), 0.01) == "holm-adjusted p of 0.01 or less"
