@@ -150,8 +150,11 @@ def test_rows_copy_as_they_are_shown_with_all_digits(page, refused):
     )
     search(page, "effects", "(1")
     press(page, "effects", P)
-    page.find_element("css selector", "#effects .tools button").click()
+    button = page.find_element("css selector", "#effects .tools button")
+    button.click()
     assert said(page, "effects").endswith("rows copied")
+    assert page.switch_to.active_element == button
+    assert button.rect["y"] > page.execute_script("return scrollY")  # still in sight
     copied = pd.read_csv(io.StringIO(page.execute_script("return window.taken")), sep="\t", quoting=3)
     frame = effects(NAMES)
     expected = frame[frame["analyte"].str.contains("(1", regex=False)].sort_values("p", kind="stable")

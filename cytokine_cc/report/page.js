@@ -45,11 +45,13 @@ async function copied(text) {
     // Refused, or a browser that has none: the old way, by a selection.
     const area = made("textarea", { value: text, className: "skip" });
     const before = document.activeElement;
+    area.style.position = "fixed"; // in sight, so that the page does not scroll to it
+    area.style.top = "0";
     document.body.append(area);
     area.select();
     const done = document.execCommand("copy");
     area.remove();
-    before?.focus();
+    before?.focus({ preventScroll: true });
     return done;
   }
 }
@@ -59,6 +61,7 @@ function equip(table) {
   const tools = table.closest(".table").querySelector(".tools");
   const status = made("span", { className: "status" });
   status.setAttribute("role", "status");
+  const described = element => element.setAttribute("aria-describedby", table.getAttribute("aria-labelledby"));
   const shown = () => rows.filter(row => !row.hidden).length;
   const total = `${rows.length} ${rows.length === 1 ? "row" : "rows"}`;
 
@@ -82,6 +85,7 @@ function equip(table) {
   if ("filter" in table.dataset) {
     const texts = rows.map(row => [...row.cells].map(cell => cell.textContent).join("\n").toLowerCase());
     const input = made("input", { type: "search", autocomplete: "off", spellcheck: false });
+    described(input);
     input.addEventListener("input", () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       rows.forEach((row, place) => { row.hidden = !words.every(word => texts[place].includes(word)); });
@@ -94,6 +98,7 @@ function equip(table) {
   }
 
   const copy = made("button", { type: "button", title: "The rows shown, as they are sorted, at full precision, with tabs between columns" }, "Copy");
+  described(copy);
   copy.addEventListener("click", async () => {
     const lines = [heads, ...[...body.rows].filter(row => !row.hidden).map(row => [...row.cells])];
     const done = await copied(lines.map(cells => cells.map(plain).join("\t")).join("\n") + "\n");
