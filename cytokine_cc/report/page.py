@@ -156,9 +156,8 @@ def _view(block: Block, names: _Names) -> dict[str, Any]:
 
 
 def _picture(picture: Picture, names: _Names) -> dict[str, Any]:
-    size = re.search(r'<svg[^>]*?\swidth="([\d.]+)pt"[^>]*?>|<svg[^>]*>', picture.svg)
-    high = re.search(r'<svg[^>]*?\sheight="([\d.]+)pt"', picture.svg)
-    wide = size and size.group(1)
+    size = re.search(r"<svg\b[^>]*", picture.svg)
+    points = dict(re.findall(r'\s(width|height)="([\d.]+)pt"', size.group() if size else ""))
     return {
         "kind": "picture",
         "wide": False,
@@ -167,8 +166,7 @@ def _picture(picture: Picture, names: _Names) -> dict[str, Any]:
         "alt": picture.alt,
         "src": _data_uri("image/svg+xml", picture.svg),
         "csv": _data_uri("text/csv;charset=utf-8", csv_text(picture.data)),
-        "width": round(float(wide) * 4 / 3) if wide else "",
-        "height": round(float(high.group(1)) * 4 / 3) if high else "",
+        **{side: round(float(points[side]) * 96 / 72) if side in points else 0 for side in ("width", "height")},
     }
 
 
