@@ -19,7 +19,7 @@ from .intervals import Scale, axis_text, contrast_text, legend_above, p_name, sc
 
 _PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 _MOST_NAMED = 3  # rows not tested that a note names
-_MOST_NEAR = 80  # marks that names keep away from, beside their own
+_MOST_NEAR = 50  # marks that names keep away from, beside their own
 
 
 def volcano_data(results: Results, *, alpha: float = 0.05) -> pd.DataFrame:
@@ -169,7 +169,7 @@ def _threshold_line(ax: Axes, data: pd.DataFrame, text: str, x: np.ndarray, y: n
     right = (near > 0.6).sum() <= (near < 0.4).sum()
     text = text if exact else f"{text}, between the marks"
     place: dict[str, Any] = {"xytext": (0, 2), "textcoords": "offset points", "ha": "right" if right else "left", "va": "bottom"}
-    ax.annotate(text, (1 if right else 0, p), xycoords=ax.get_yaxis_transform(), fontsize="small", zorder=4, bbox=_PAPER, **place)
+    ax.annotate(text, (1 if right else 0, p), xycoords=ax.get_yaxis_transform(), fontsize="small", zorder=1.5, bbox=_PAPER, **place)
     across = np.linspace(0.62, 0.99, 9) if right else np.linspace(0.01, 0.38, 9)
     return to_axes.inverted().transform(np.column_stack([across, np.full(9, height + 0.025)]))
 
@@ -185,7 +185,7 @@ def _names(ax: Axes, at: dict[str, tuple[float, float]], marks: np.ndarray, obst
     line = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkB": 2}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a name that is wider than the axes
-        adjust_text(written, x, y, ax=ax, iter_lim=200, expand=(1.1, 1.35), force_text=(0.2, 0.4), arrowprops=line)
+        adjust_text(written, x, y, ax=ax, iter_lim=120, expand=(1.1, 1.35), force_text=(0.2, 0.4), arrowprops=line)
 
 
 def _in_the_way(ax: Axes, named: np.ndarray, marks: np.ndarray) -> np.ndarray:
