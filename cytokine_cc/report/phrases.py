@@ -68,8 +68,9 @@ def group_labels(study: Study) -> dict[str, str]:
 
 
 def group_title(study: Study, role: str) -> str:
-    """Name a group with its label: "cases (AIMSS)"."""
-    return f"{ROLES[role]} ({group_labels(study)[role]})"
+    """Name a group with its label: "cases (AIMSS)"; a label that says no more is left out."""
+    label = group_labels(study)[role]
+    return ROLES[role] if label.lower() in (role, ROLES[role]) else f"{ROLES[role]} ({label})"
 
 
 def role_of(contrast: str) -> str:

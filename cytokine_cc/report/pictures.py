@@ -10,7 +10,13 @@ import pandas as pd
 
 from ..analysis import Analysis
 from ..correlations import correlation_table
-from ..labels import as_labels
+from ..plots.effects import change_data, forest_data
+from ..plots.heatmap import correlation_data
+from ..plots.levels import distributions_data, paired_lines_data
+from ..plots.overview import balance_data, plates_data
+from ..plots.sample_map import samples_data
+from ..plots.shares import detection_data
+from ..plots.significance import volcano_data
 from ..results import Results
 from ..study import Study
 from .document import Picture
@@ -61,17 +67,13 @@ def samples_picture(study: Study) -> Picture:
     """Who has a sample at which visit."""
     labels = visit_labels(study)
     there = study.sample_at >= 0
-    rows = [
-        {"subject": subject, "group": group_labels(study)[role], **dict(zip(labels, own.tolist(), strict=True))}
-        for (subject, role), own in zip(study.subjects["role"].items(), there.T, strict=True)
-    ]
     full = int(there.all(axis=0).sum())
     alt = (
         f"A map of {counted(there.shape[1], 'subject')} by {counted(len(labels), 'visit')} ({', '.join(labels)}): "
         f"{part(full, there.shape[1])} have a sample at every visit."
     )
     return _picture("samples", "Which subject has a sample at which visit.", alt, lambda plots: plots.samples(study),
-                    pd.DataFrame(rows))  # fmt: skip
+                    samples_data(study))  # fmt: skip
 
 
 def balance_picture(study: Study, table: pd.DataFrame) -> Picture:
@@ -85,7 +87,7 @@ def balance_picture(study: Study, table: pd.DataFrame) -> Picture:
         else f"none beyond {IMBALANCE:g} in either direction."
     )
     caption = "Standardised differences between cases and controls at baseline; lines at 0.1, a common mark for a second look."
-    return _picture("balance-picture", caption, alt, lambda plots: plots.balance(table), table)
+    return _picture("balance-picture", caption, alt, lambda plots: plots.balance(table), balance_data(table))
 
 
 def detection_picture(analysis: Analysis) -> Picture:
@@ -102,33 +104,21 @@ def detection_picture(analysis: Analysis) -> Picture:
     )
     caption = f"Values below (solid, from the left) and above (hatched, from the right) the limits at baseline, by group.{cut}"
     small = study if len(names) == len(study.analytes) else study.select(analytes=names)
-    return _picture("detection-picture", caption, alt, lambda plots: plots.detection(small), table)
-
-
-def plates_frame(study: Study) -> pd.DataFrame:
-    """Count baseline samples by plate and group."""
-    first = study.sample_at[: len(study.baseline_visits)].max(axis=0)
-    plate = as_labels(study.panel.samples["plate"])[first]
-    role = study.subjects["role"].to_numpy(dtype=object)
-    frame = pd.DataFrame({"plate": list(dict.fromkeys(as_labels(study.panel.samples["plate"])))})
-    for name in ROLES:
-        frame[name] = [int(((plate == label) & (role == name)).sum()) for label in frame["plate"]]
-    return frame
+    return _picture("detection-picture", caption, alt, lambda plots: plots.detection(small), detection_data(table))
 
 
 def plates_picture(study: Study) -> Picture:
     """Who was measured on which plate."""
-    frame = plates_frame(study)
-    each = [f"{row.plate}: {row.case} cases, {row.control} controls" for row in frame.itertuples()]
-    alt = f"Numbers of cases and controls on each plate at baseline. {listed(each)}."
+    frame = plates_data(study)
+    each = [f"{plate}: {' and '.join(f'{row.n} {ROLES[row.group]}' for row in rows.itertuples())}" for plate, rows in
+            frame.groupby("plate", sort=False)]  # fmt: skip
+    alt = f"Numbers of samples of cases and controls on each plate at baseline: {'; '.join(each)}."
     return _picture("plates-picture", "Baseline samples of cases and controls by plate.", alt,
                     lambda plots: plots.plates(study), frame)  # fmt: skip
 
 
 def distributions_picture(analysis: Analysis) -> Picture:
     """Levels by group, at baseline."""
-    from ..plots.levels import distributions_data
-
     study = analysis.study
     most = max(1, min(MOST_ROWS, MOST_POINTS // max(1, len(study.subjects) * len(study.baseline_visits))))
     names, cut = _shown(study, analysis.baseline, most)
@@ -148,8 +138,6 @@ def distributions_picture(analysis: Analysis) -> Picture:
 
 def lines_picture(study: Study, row: pd.Series, place: int) -> Picture:
     """One analyte, subject by subject."""
-    from ..plots.levels import paired_lines_data
-
     name = row["analyte"]
     data = paired_lines_data(study, name)
     scale = "linear" if (data["value"] <= 0).any() else "log"
@@ -179,7 +167,7 @@ def correlation_picture(analysis: Analysis) -> Picture:
     caption = (
         f"Spearman correlation between analytes at baseline, cases and controls together; values below a limit tied lowest.{cut}"
     )
-    data = table.rename_axis("analyte").reset_index()
+    data = correlation_data(table)
     return _picture("correlation", caption, alt, lambda plots: plots.correlation(table), data)
 
 
@@ -211,7 +199,8 @@ def volcano_picture(results: Results, study: Study, alpha: float) -> Picture:
         f": {listed(hits['analyte'])}." if len(hits) else "."
     )
     caption = f"Estimate and p-value of each analyte: {title}. Filled marks are significant at the plan's level ({alpha:g})."
-    return _picture("volcano", caption, alt, lambda plots: plots.volcano(results, alpha=alpha), table)
+    return _picture("volcano", caption, alt, lambda plots: plots.volcano(results, alpha=alpha),
+                    volcano_data(results, alpha=alpha))  # fmt: skip
 
 
 def forest_picture(results: Results, study: Study, alpha: float, key: str) -> Picture:
@@ -224,7 +213,7 @@ def forest_picture(results: Results, study: Study, alpha: float, key: str) -> Pi
     cut = _cut(names, results.table["analyte"].nunique())
     alt = f"Estimates with {level:g}% intervals, one row an analyte, {title}: {_counts(small, alpha)}."
     caption = f"Estimates with {level:g}% intervals: {title}.{cut}"
-    return _picture(key, caption, alt, lambda plots: plots.forest(small, alpha=alpha), table)
+    return _picture(key, caption, alt, lambda plots: plots.forest(small, alpha=alpha), forest_data(small, alpha=alpha))
 
 
 def change_picture(results: Results, study: Study, alpha: float) -> Picture:
@@ -238,7 +227,7 @@ def change_picture(results: Results, study: Study, alpha: float) -> Picture:
         f"{labels['control']}, with intervals, for {counted(len(names), 'analyte')}: {_counts(small, alpha)}."
     )
     caption = f"Change from baseline by group and visit, with intervals.{cut}"
-    return _picture("change", caption, alt, lambda plots: plots.change(small, alpha=alpha), small.table)
+    return _picture("change", caption, alt, lambda plots: plots.change(small, alpha=alpha), change_data(small, alpha=alpha))
 
 
 def p_values_picture(results: Results, key: str, what: str) -> Picture:

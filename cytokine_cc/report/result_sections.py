@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,6 @@ from . import pictures
 from .document import Block, Bullets, Column, Section, Table, Text
 from .phrases import (
     TITLES,
-    begin,
     contrast_title,
     estimate_text,
     found,
@@ -25,6 +25,7 @@ from .phrases import (
     level_words,
     listed,
     neutral,
+    percent,
     role_of,
 )
 from .summary import counted, number
@@ -54,23 +55,30 @@ NOT_PROMISED = (
 def found_section(analysis: Analysis) -> Section:
     """Counts at the plan's level, with names; no more than the tables say."""
     study = analysis.study
-    items = [text for results in analysis.results.values() for text in _found_texts(results, study, analysis.plan.alpha)]
+    items = [
+        text for kind, results in analysis.results.items() for text in _found_texts(kind, results, study, analysis.plan.alpha)
+    ]
     levels = dict.fromkeys(level_words(question, analysis.plan.alpha) for question in analysis.plan.questions)
     text = f"Significant means here: {'; '.join(levels)}."
     return Section("found", "What was found", [Text(text), Bullets(items)])
 
 
-def _found_texts(results: Results, study: Study, alpha: float) -> Iterator[str]:
-    hits = found(results, alpha)
+def _found_texts(kind: str, results: Results, study: Study, alpha: float) -> Iterator[str]:
+    """One sentence for each comparison with something significant, and one for those without."""
+    hits, without = found(results, alpha), []
     for (contrast, visit), rows in results.table.groupby(["contrast", "visit"], sort=False):
         tested = int(rows["p_value"].notna().sum())
         own = rows[hits[rows.index]].sort_values("p_value", kind="stable")
-        untested = f" {counted(len(rows) - tested, 'analyte')} could not be tested." if tested < len(rows) else ""
-        title = begin(contrast_title(contrast, visit, study))
-        if not len(own):
-            yield f"{title}: none of {counted(tested, 'analyte')} tested is significant.{untested}"
-            continue
-        yield f"{title}: {len(own)} of {counted(tested, 'analyte')} tested significant. {_by_direction(own, contrast)}{untested}"
+        untested = f"{counted(len(rows) - tested, 'analyte')} could not be tested" if tested < len(rows) else ""
+        title = contrast_title(contrast, visit, study)
+        if len(own):
+            end = f" {untested}." if untested else ""
+            count = f"{len(own)} of {counted(tested, 'analyte')} tested significant"
+            yield f"{TITLES[kind]}, {title}: {count}. {_by_direction(own, contrast)}{end}"
+        else:
+            without.append(f"{title} ({counted(tested, 'analyte')} tested{', ' + untested if untested else ''})")
+    if without:
+        yield f"{TITLES[kind]}, none significant: {'; '.join(without)}."
 
 
 def _by_direction(rows: pd.DataFrame, contrast: str) -> str:
@@ -120,12 +128,21 @@ def results_frame(results: Results, study: Study, alpha: float) -> pd.DataFrame:
     """Return the results table with what is printed beside the numbers."""
     table = results.table
     labels = group_labels(study)
+    below = {role: pd.Series(_share(table, "below", role)) for role in labels}
     return table.assign(
         group=[labels.get(role_of(contrast), "") for contrast in table["contrast"]],
-        below_case=_share(table, "below", "case"),
-        below_control=_share(table, "below", "control"),
+        below_case=below["case"],
+        below_control=below["control"],
+        n_both=_both(table["n_case"], table["n_control"], str),
+        below_both=_both(below["case"], below["control"], percent),
         significant=found(results, alpha),
     )
+
+
+def _both(case: pd.Series, control: pd.Series, write: Callable[[Any], str]) -> list[str]:
+    """Write the figures of both groups into one cell."""
+    pairs = zip(case, control, strict=True)
+    return [" / ".join("-" if pd.isna(value) else write(value) for value in pair) for pair in pairs]
 
 
 def _share(table: pd.DataFrame, side: str, role: str) -> np.ndarray:
@@ -173,8 +190,9 @@ def _group_columns(study: Study, question: Question) -> list[Column]:
     mean = "mean" if question.scale == "raw" else "geo. mean"
     if question.kind == BETWEEN:
         mean = "mean change" if question.scale == "raw" else "mean change (ratio)"
-    columns = [Column(f"n_{role}", f"n, {label}", "count") for role, label in group_labels(study).items()]
-    columns += [Column(f"below_{role}", f"below, {label}", "share") for role, label in group_labels(study).items()]
+    both = " / ".join(group_labels(study).values())
+    columns = [Column("n_both", "n", more=f"values that entered: {both}"),
+               Column("below_both", "below limit", more=f"share of these below the limit: {both}")]  # fmt: skip
     return columns + [Column(f"mean_{role}", f"{mean}, {label}", "number") for role, label in group_labels(study).items()]
 
 

@@ -13,6 +13,7 @@ from ..balance import TOO_MANY
 from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..labels import as_labels
 from ..plan import Plan
+from ..plots.overview import plates_data
 from ..study import Study
 from ..wording import SIMULATED, simulated_from
 from . import pictures
@@ -171,7 +172,7 @@ def _flow_table(study: Study) -> Table:
 
 
 def _group_columns(study: Study) -> list[Column]:
-    return [Column(role, f"{ROLES[role]} ({label})", "count") for role, label in group_labels(study).items()]
+    return [Column(role, group_title(study, role), "count") for role in ROLES]
 
 
 def _excluded_blocks(study: Study) -> list[Block]:
@@ -226,7 +227,8 @@ def _cells_blocks(analysis: Analysis) -> list[Block]:
     ]
     caption = "Values that entered each question, and those that did not, by reason."
     note = "Every value left out is listed, one a row, in excluded.csv, which the command analyze writes beside this page."
-    return [Table("left-out", caption, cells_frame(analysis), columns, note=note)]
+    frame = cells_frame(analysis)
+    return [Table("left-out", caption, frame, columns, note=note, folded=len(frame) > 2 * MOST_NAMES)]
 
 
 # --- Table 1
@@ -345,13 +347,14 @@ def plates_section(study: Study) -> Section:
     if not study.panel.has_plates:
         text = "The file names no plates, so that nothing can be said of whether cases and controls were measured alike."
         return Section("plates", "Plates", [Text(text)])
-    frame = pictures.plates_frame(study)
+    counts = plates_data(study)
+    frame = counts.pivot(index="plate", columns="group", values="n").reindex(counts["plate"].unique()).reset_index()
     columns = [Column("plate", "plate"), *_group_columns(study)]
     p = study.plate_by_group
     text = "All baseline samples were measured on one plate."
     if not np.isnan(p):
         text = (
-            f"Plate by group at baseline: chi-square p = {p:.2g}. "
+            f"Plate by group at baseline, one sample a subject: chi-square p = {p:.2g}. "
             + ("Cases and controls are spread unevenly over the plates, more than chance would." if p < PLATE_ALPHA else
                "No sign that cases and controls are spread unevenly; small differences are not excluded.")
         )  # fmt: skip
