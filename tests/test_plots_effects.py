@@ -444,3 +444,23 @@ def test_one_comparison_at_a_time():
         plots.forest(results("change_within", 36))
     with pytest.raises(cc.OptionError, match=r"`sort` must be one of 'estimate', 'p'; got 'p_value'. Did you mean 'p'"):
         plots.forest(results("compare_baseline", 36), sort="p_value")
+
+
+@pytest.mark.parametrize(
+    ("estimand", "null", "axis"),
+    [
+        ("ratio of geometric means", 1.0, "log"),
+        ("difference of means", 0.0, "linear"),
+        ("pseudo-median shift (ratio)", 1.0, "log"),
+        ("pseudo-median shift (difference)", 0.0, "linear"),
+        ("P(case > control) + P(=)/2", 0.5, "linear"),
+        ("odds ratio per doubling", 1.0, "log"),
+        ("odds ratio per unit", 1.0, "log"),
+    ],
+)
+def test_each_estimand_has_its_axis_and_its_line_of_no_effect(estimand, null, axis):
+    source = cc.compare_baseline(cc.load_study("quickstart"))
+    shown = replace(source, table=source.table.assign(estimand=estimand))
+    ax = plots.forest(shown)
+    assert ax.get_xscale() == axis
+    assert any(np.array_equal(line.get_xdata(), [null, null]) for line in ax.lines)

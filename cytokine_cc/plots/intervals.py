@@ -46,10 +46,7 @@ class Scale:
 
 def scale_of(table: pd.DataFrame, *, intervals: bool = True, symmetric: bool = False) -> Scale:
     """Find the axis for a table's estimates: all of them, and their intervals as far as these leave room to read them."""
-    estimand, on_raw = str(table["estimand"].iloc[0]), table["scale"].iloc[0] == "raw"
-    share = "probability" in estimand
-    ratio = not on_raw and not share
-    null = None if estimand == "none" else 0.5 if share else 1.0 if ratio else 0.0
+    ratio, null = _kind_of(str(table["estimand"].iloc[0]))
     with np.errstate(divide="ignore", invalid="ignore"):
         numbers = table[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=np.float64)
         numbers = np.log(numbers) if ratio else numbers.copy()
@@ -60,6 +57,15 @@ def scale_of(table: pd.DataFrame, *, intervals: bool = True, symmetric: bool = F
         far = max(zero - low, high - zero)
         low, high = zero - far, zero + far
     return Scale(ratio, null, float(np.exp(low)), float(np.exp(high))) if ratio else Scale(ratio, null, low, high)
+
+
+def _kind_of(estimand: str) -> tuple[bool, float | None]:
+    """Whether an estimand is a ratio, and its value of no effect."""
+    if estimand.startswith(("ratio", "odds ratio")) or estimand.endswith("(ratio)"):
+        return True, 1.0
+    if estimand.startswith("P("):
+        return False, 0.5
+    return False, 0.0 if "difference" in estimand else None
 
 
 def _reach(estimates: np.ndarray, ends: np.ndarray, zero: float | None) -> tuple[float, float]:
