@@ -118,8 +118,14 @@ def test_sections_stand_in_order(henry, quick):
 def test_result_tables_are_those_of_the_analysis(which, request):
     analysis, shown = request.getfixturevalue(which)
     for kind, results in analysis.results.items():
-        frame = table(shown, f"results-{kind}").frame
-        pd.testing.assert_frame_equal(frame[list(results.table.columns)], results.table)
+        own = table(shown, f"results-{kind}")
+        frame = own.frame
+        once = [name for name in results.table.columns if name not in frame]
+        assert {"test", "scale", "below_limit", "adjust"} <= set(once)
+        assert all(f"{name} {results.table[name].iloc[0] or 'none'}" in own.note for name in once)
+        pd.testing.assert_frame_equal(
+            frame[[c for c in results.table.columns if c not in once]], results.table.drop(columns=once)
+        )
         assert frame["significant"].tolist() == (results.table["p_adjusted"] <= analysis.plan.alpha).tolist()
         n = frame["n_case"].astype(float)
         np.testing.assert_allclose(frame["below_case"], frame["n_below_case"].astype(float) / n)
@@ -177,7 +183,7 @@ def test_detection_and_levels_are_descriptives(quick):
     analysis, shown = quick
     pd.testing.assert_frame_equal(table(shown, "descriptives").frame.drop(columns="label"), analysis.descriptives)
     first = analysis.descriptives[analysis.descriptives["visit"] == "baseline"].set_index(["analyte", "group"])
-    for row in table(shown, "detection").frame.itertuples():
+    for row in table(shown, "detection-table").frame.itertuples():
         assert row.below_case == first.loc[(row.analyte, "case"), "below"]
         assert row.n_missing_control == first.loc[(row.analyte, "control"), "n_missing"]
 
@@ -419,7 +425,7 @@ def test_numbers_of_zero_on_the_raw_scale():
 
 def test_500_analytes():
     frame = wide(10, 8, 500, shift=-0.5)
-    analysis = analysis_of(frame, cc.Plan(change_within=None))
+    analysis = analysis_of(frame)
     shown = page(analysis)
     assert len(table(shown, "results-baseline").frame) == 500
     forest = next(picture for picture in blocks(shown, Picture) if picture.key == "forest")
@@ -513,6 +519,10 @@ def test_the_checklist_points_at_sections_of_the_page(henry):
     for row in frame.itertuples():
         assert row.where == titles.get(row.section, "")
         assert bool(row.section) == (row.covers != "nothing: no data show it")
+    html = page_html(shown)
+    for key in set(frame["section"]) - {""}:
+        assert f'<a href="#{key}">{titles[key]}</a></td>' in html
+        assert f'<section id="{key}"' in html
     own = frame.set_index("item")
     assert own.loc["4", "covers"] == "30 cases, 22 controls; baseline baseline, later: month1 and month6."
     assert own.loc["13b", "covers"] == "No subject of the file was left out."

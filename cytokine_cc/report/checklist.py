@@ -43,7 +43,7 @@ def checklist_section(analysis: Analysis, titles: Mapping[str, str]) -> Section:
     """
     columns = [
         Column("item", "item"), Column("topic", "topic"), Column("covers", "what this page covers"),
-        Column("where", "where"), Column("add", "what the authors must add"),
+        Column("where", "where", to="section"), Column("add", "what the authors must add"),
     ]  # fmt: skip
     text = "A page of data can cover a part of what a report needs. The rest is for its authors."
     if simulated_from(analysis.study):

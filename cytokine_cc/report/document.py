@@ -44,12 +44,15 @@ class Column:
         and copying. NaN and <NA> are shown empty.
     more : str
         What the header means, shown when it is pointed at.
+    to : str
+        Another column of the frame: the key of the section that the cell links to, where the page has it.
     """
 
     name: str
     header: str
     kind: str = "text"
     more: str = ""
+    to: str = ""
 
 
 @dataclass(frozen=True, eq=False)

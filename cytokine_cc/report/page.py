@@ -60,7 +60,9 @@ def page_html(page: Page) -> str:
     True
     """
     names = _Names()
-    sections = [_section(section, names) for section in page.sections]
+    addresses = [names.new(section.key) for section in page.sections]
+    names.sections = dict(zip((section.key for section in page.sections), addresses, strict=True))
+    sections = [_section(section, address, names) for section, address in zip(page.sections, addresses, strict=True)]
     return _template().render(page=page, sections=sections, **_assets())
 
 
@@ -119,6 +121,7 @@ class _Names:
 
     def __init__(self) -> None:
         self.taken: set[str] = {"content", "contents"}
+        self.sections: dict[str, str] = {}
 
     def new(self, key: str) -> str:
         base = re.sub(r"[^\w.-]+", "-", key).strip("-.") or "part"
@@ -130,8 +133,8 @@ class _Names:
         return name
 
 
-def _section(section: Section, names: _Names) -> dict[str, Any]:
-    view: dict[str, Any] = {"id": names.new(section.key), "title": section.title}
+def _section(section: Section, address: str, names: _Names) -> dict[str, Any]:
+    view: dict[str, Any] = {"id": address, "title": section.title}
     blocks = [_view(block, names) for block in section.blocks]
     wide = False
     for block in reversed([view, *blocks]):  # texts that lead to a wide table are printed on its page, which lies across
@@ -173,6 +176,11 @@ def _picture(picture: Picture, names: _Names) -> dict[str, Any]:
 def _table(table: Table, names: _Names) -> dict[str, Any]:
     shown = [_cells(table.frame[column.name], column.kind) for column in table.columns]
     texts = [[text for text, _ in cells] for cells in shown]
+    links = [
+        [names.sections.get(key, "") for key in table.frame[column.to]] if column.to else [""] * len(table.frame)
+        for column in table.columns
+    ]
+    linked = [[(*cell, link) for cell, link in zip(cells, own, strict=True)] for cells, own in zip(shown, links, strict=True)]
     marks = table.frame[table.mark].fillna(False).astype(bool) if table.mark else np.zeros(len(table.frame), dtype=bool)
     heads = [_head(column, column_texts) for column, column_texts in zip(table.columns, texts, strict=True)]
     return {
@@ -182,7 +190,7 @@ def _table(table: Table, names: _Names) -> dict[str, Any]:
         "note": table.note,
         "folded": table.folded,
         "columns": heads,
-        "rows": list(zip(marks, zip(*shown, strict=True), strict=True)),
+        "rows": list(zip(marks, zip(*linked, strict=True), strict=True)),
         "count": counted(len(table.frame), "row"),
         "filtered": len(table.frame) >= _FILTERED,
         "wide": sum(head["letters"] + 2 for head in heads) > _PORTRAIT,

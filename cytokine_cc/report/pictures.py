@@ -11,6 +11,7 @@ import pandas as pd
 from ..analysis import Analysis
 from ..correlations import correlation_table
 from ..plots.effects import change_data, forest_data
+from ..plots.evidence import p_values_data
 from ..plots.heatmap import correlation_data
 from ..plots.levels import distributions_data, paired_lines_data
 from ..plots.overview import balance_data, plates_data
@@ -24,7 +25,7 @@ from .phrases import ROLES, contrast_title, found, group_labels, listed, neutral
 from .summary import counted, number, p_text
 
 IMBALANCE = 0.25  # absolute standardised difference that is worth a word
-MOST_ROWS, MOST_POINTS = 60, 6_000  # analytes that a picture shows, points that one holds
+MOST_ROWS, MOST_SQUARE, MOST_POINTS = 60, 40, 6_000  # analytes that a picture shows, as rows or square; points that one holds
 MOST_LINES, MOST_VISITS, LEAST_P = 3, 4, 5  # analytes drawn subject by subject, visits drawn, p-values worth a histogram
 
 
@@ -152,7 +153,7 @@ def lines_picture(study: Study, row: pd.Series, place: int) -> Picture:
 
 def correlation_picture(analysis: Analysis) -> Picture:
     """Which analytes go together, at baseline."""
-    names, cut = _shown(analysis.study, analysis.baseline)
+    names, cut = _shown(analysis.study, analysis.baseline, MOST_SQUARE)
     table = correlation_table(analysis.study).loc[names, names]
     values = table.to_numpy()
     upper = np.triu_indices(len(names), 1)
@@ -239,5 +240,4 @@ def p_values_picture(results: Results, key: str, what: str) -> Picture:
         f"{number(0.05 * len(p))} would be expected if there were no difference anywhere."
     )
     caption = f"P-values, {what}. If nothing differed, each bin would hold about {number(0.05 * len(p))}."
-    data = results.table[["analyte", "contrast", "visit", "p_value"]]
-    return _picture(key, caption, alt, lambda plots: plots.p_values(results), data)
+    return _picture(key, caption, alt, lambda plots: plots.p_values(results), p_values_data(results))

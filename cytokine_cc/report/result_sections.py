@@ -44,6 +44,7 @@ PROMISES = {
     "BY": "Among the significant analytes of a family, a share of at most {alpha} is expected to be false, on average over "
     "many such studies, however the tests depend on each other. It is no promise about any one of them, nor about this study.",
 }
+_HOW = ("test", "scale", "below_limit", "alternative", "covariates", "estimand", "conf_level", "conf_type", "adjust", "family")
 PROMISES |= {"holm": PROMISES["bonferroni"], "hommel": PROMISES["hochberg"]}
 NOT_PROMISED = (
     "No correction helps against what shifts many analytes at once, such as plates, storage or handling, or groups "
@@ -168,8 +169,16 @@ def results_table(results: Results, question: Question, study: Study, alpha: flo
     word = "not adjusted" if question.adjust == "none" else f"adjusted by {question.adjust}"
     caption = f"{TITLES[question.kind]}: {counted(len(frame), 'comparison')}, p-values {word}."
     caption += f" Rows set off: {level_words(question, alpha)}."
-    note = f"Of every row: {'; '.join(common)}." if common else ""
-    return Table(f"results-{question.kind}", caption, frame, columns, mark="significant", note=note)
+    same = _same(frame)
+    note = f"Of every row: {'; '.join(common)}. " if common else ""
+    note += f"The same in every row, and not in its file: {', '.join(f'{name} {value}' for name, value in same.items())}."
+    return Table(f"results-{question.kind}", caption, frame.drop(columns=list(same)), columns, mark="significant", note=note)
+
+
+def _same(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return how all rows were tested, where that is one way; said once, it need not stand in each row of a large file."""
+    first = frame.iloc[0]
+    return {name: first[name] or "none" for name in _HOW if (frame[name] == first[name]).all()}
 
 
 def _notes(notes: pd.Series) -> tuple[list[str], list[str]]:

@@ -296,7 +296,10 @@ def detection_section(analysis: Analysis) -> Section:
     )
     columns = _detection_columns(study)
     caption = f"Limits, and values beyond them at {_before(study)}, by group."
-    blocks: list[Block] = [Text(text), Table("detection", caption, detection_frame(analysis), columns, note=_limit_note(study))]
+    blocks: list[Block] = [
+        Text(text),
+        Table("detection-table", caption, detection_frame(analysis), columns, note=_limit_note(study)),
+    ]
     blocks.append(pictures.detection_picture(analysis))
     return Section("detection", "What could be measured", blocks)
 
@@ -359,7 +362,9 @@ def plates_section(study: Study) -> Section:
                "No sign that cases and controls are spread unevenly; small differences are not excluded.")
         )  # fmt: skip
     caption = "Baseline samples by plate and group."
-    return Section("plates", "Plates", [Text(text), Table("plates", caption, frame, columns), pictures.plates_picture(study)])
+    return Section(
+        "plates", "Plates", [Text(text), Table("plates-table", caption, frame, columns), pictures.plates_picture(study)]
+    )
 
 
 def descriptives_section(analysis: Analysis) -> Section:
