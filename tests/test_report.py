@@ -476,7 +476,7 @@ def test_its_authors_recognise_their_study(georgiou):
     assert own["Baseline"] == "the mean of 2 visits, a and b, on the analysis scale"
     assert own["Later visits"] == "c, d, e, f"
     assert own["Analytes"] == "15 analytes"
-    assert own["Plates"] == "8 plates"
+    assert own["Plates"] == "8"
     assert own["Limits of detection"] == "not stated"
     one = table(shown, "table-1").frame.set_index(["covariate", "level"])
     assert one.loc[("Gender", "F"), ["case", "control", "matched"]].tolist() == ["14 (54%)", "14 (54%)", "yes"]
@@ -518,13 +518,13 @@ def test_the_checklist_points_at_sections_of_the_page(henry):
     titles = {section.key: section.title for section in shown.sections}
     for row in frame.itertuples():
         assert row.where == titles.get(row.section, "")
-        assert bool(row.section) == (row.covers != "nothing: no data show it")
+        assert bool(row.section) == (row.covers != "nothing")
     html = page_html(shown)
     for key in set(frame["section"]) - {""}:
         assert f'<a href="#{key}">{titles[key]}</a></td>' in html
         assert f'<section id="{key}"' in html
     own = frame.set_index("item")
-    assert own.loc["4", "covers"] == "30 cases, 22 controls; baseline baseline, later: month1 and month6."
+    assert own.loc["4", "covers"] == "30 cases, 22 controls. Baseline visit: baseline; later visits: month1 and month6."
     assert own.loc["13b", "covers"] == "No subject of the file was left out."
     assert own.loc["ME-13", "covers"] == "4 later samples of analysed subjects not there."
 

@@ -60,7 +60,7 @@ def checklist_frame(analysis: Analysis, titles: Mapping[str, str]) -> pd.DataFra
         {
             "item": item["item"],
             "topic": item["topic"],
-            "covers": item["covers"].format(**facts) or "nothing: no data show it",
+            "covers": item["covers"].format(**facts) or "nothing",
             "where": titles.get(item["section"], ""),
             "section": item["section"],
             "add": item["add"],
@@ -88,7 +88,7 @@ def facts_of(analysis: Analysis) -> dict[str, Any]:
         "n_analytes": counted(len(study.analytes), "analyte"),
         "matching": matching_text(study),
         "matching_used": _matching_used(analysis),
-        "visits": f"baseline {study.baseline}, later: {listed(study.visits)}",
+        "visits": f"Baseline visit: {study.baseline}; later visits: {listed(study.visits)}",
         "covariates": listed(covariates),
         "limits": limits_text(study),
         "plates": plates_text(study),

@@ -115,7 +115,7 @@ def plates_text(study: Study) -> str:
     """Say how many plates there are."""
     if not study.panel.has_plates:
         return "not named in the file"
-    return counted(len(set(as_labels(study.panel.samples["plate"]))), "plate")
+    return str(len(set(as_labels(study.panel.samples["plate"]))))
 
 
 def limits_text(study: Study) -> str:
