@@ -220,8 +220,8 @@ def _chance_inside(low: np.ndarray) -> float:
     """
     n, high = len(low), 1 - low[::-1]
     lows, highs = low[low <= 0.5], high[high <= 0.5]
-    times = np.concatenate([lows, highs, [0.5]])
-    is_low = np.arange(len(times)) < len(lows)
+    times: np.ndarray = np.concatenate([lows, highs, [0.5]])
+    is_low: np.ndarray = np.arange(len(times)) < len(lows)
     is_high = ~is_low & (np.arange(len(times)) < len(times) - 1)
     order = np.argsort(times, kind="stable")
     most = np.cumsum(is_low[order]) - is_low[order]  # at the i-th lower bound fewer than i, later at most i until the next

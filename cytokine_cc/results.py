@@ -250,6 +250,24 @@ def rows_where(table: pd.DataFrame, where: Mapping[str, Any]) -> np.ndarray:
     return keep
 
 
+def is_ratio(estimand: str) -> bool:
+    """Tell whether an estimand is a ratio, with an axis of its own kind and 1 for no effect."""
+    return estimand.startswith(("ratio", "odds ratio")) or estimand.endswith("(ratio)")
+
+
+def no_effect(estimand: str) -> float:
+    """Return the value of an estimand that means no effect; NaN where it has none.
+
+    Examples
+    --------
+    >>> no_effect("odds ratio per doubling"), no_effect("P(case > control) + P(=)/2"), no_effect("difference of means")
+    (1.0, 0.5, 0.0)
+    """
+    if is_ratio(estimand):
+        return 1.0
+    return 0.5 if estimand.startswith("P(") else 0.0 if "difference" in estimand else np.nan
+
+
 def read_columns(source: Any, kinds: Mapping[str, str], what: str) -> dict[str, Any]:
     """Read back the columns of a CSV file, each as its kind."""
     text = source.read() if hasattr(source, "read") else Path(source).read_bytes().decode("utf-8")

@@ -270,6 +270,11 @@ def _counted(reasons: pd.Series) -> str:
     return _and([f"{reason} ({count})" if count > 1 else str(reason) for reason, count in reasons.value_counts().items()])
 
 
+def p_text(p: float) -> str:
+    """Round a p-value for reading."""
+    return "<0.0001" if p < 1e-4 else f"{p:.2g}" if p < 0.01 else f"{p:.3f}"
+
+
 def _and(items: Iterable[str]) -> str:
     items = list(items)
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else ""

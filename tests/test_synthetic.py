@@ -119,7 +119,7 @@ def test_rebuild_needs_a_place(monkeypatch):
 
 def same_samples(study, read):
     """Positions of the drawn samples, in the order of those read."""
-    numbers = writing._patient_numbers(study)
+    numbers = writing.patient_numbers(study)
     at = {(numbers[row.subject], row.visit): i for i, row in enumerate(study.panel.samples.itertuples())}
     assert len(at) == len(read.panel.samples)
     return [at[row.subject, row.visit] for row in read.panel.samples.itertuples()]
@@ -252,10 +252,10 @@ def test_nothing_in_ids_or_order_tells_who_is_a_case(case):
 
 def test_patient_numbers_hang_on_the_draw_alone():
     scenario = load_scenario("null")
-    numbers = writing._patient_numbers(scenario.draw(1))
+    numbers = writing.patient_numbers(scenario.draw(1))
     assert sorted(numbers.values()) == [f"Pt{i + 1:03d}" for i in range(52)]
-    assert numbers == writing._patient_numbers(scenario.draw(1))
-    assert numbers != writing._patient_numbers(scenario.draw(1, 1))
+    assert numbers == writing.patient_numbers(scenario.draw(1))
+    assert numbers != writing.patient_numbers(scenario.draw(1, 1))
 
 
 def test_a_table_shows_what_real_panels_hold():

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from ..errors import OptionError, fraction, one_of, quoted
 from ..results import Results
+from ..wording import p_text
 from .drawing import (
     COLOURS,
     GREY,
@@ -105,7 +106,7 @@ def _columns(ax: Axes, data: pd.DataFrame, p_header: str) -> None:
     """Write shares below the limit and adjusted p-values right of the axes, each column flush right."""
     roles = [role for role in COLOURS if data[f"n_{role}"].notna().any()]
     shares = [" / ".join(_percent(row[f"below_{role}"]) for role in roles) for row in data.to_dict("records")]
-    p_texts = [_p_text(p) for p in data["p_adjusted"]]
+    p_texts = ["not tested" if np.isnan(p) else p_text(p) for p in data["p_adjusted"]]
     side = f"\n{' / '.join(roles)}" if len(roles) > 1 else ""
     edge = 0.0
     for header, column in ((f"below limit{side}", shares), (p_header.replace(" p", "\np"), p_texts)):
@@ -124,11 +125,6 @@ def _beside(ax: Axes, edge: float, header: str, column: Sequence[str]) -> None:
 
 def _percent(share: float) -> str:
     return "\N{EN DASH}" if np.isnan(share) else f"{share:.0%}"
-
-
-def _p_text(p: float) -> str:
-    """Round as the report does."""
-    return "not tested" if np.isnan(p) else "<0.0001" if p < 1e-4 else f"{p:.2g}" if p < 0.01 else f"{p:.3f}"
 
 
 # ---------------------------------------------------------------- change

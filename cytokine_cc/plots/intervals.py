@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ..results import is_ratio, no_effect
 from .drawing import GREY, INK, legend, plain, ratio_axis
 
 _ROOM = 4  # an interval may reach so many usual half widths beyond the estimates before it is cut
@@ -46,7 +48,9 @@ class Scale:
 
 def scale_of(table: pd.DataFrame, *, intervals: bool = True, symmetric: bool = False) -> Scale:
     """Find the axis for a table's estimates: all of them, and their intervals as far as these leave room to read them."""
-    ratio, null = _kind_of(str(table["estimand"].iloc[0]))
+    estimand = str(table["estimand"].iloc[0])
+    ratio = is_ratio(estimand)
+    null = None if math.isnan(no_effect(estimand)) else no_effect(estimand)
     with np.errstate(divide="ignore", invalid="ignore"):
         numbers = table[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=np.float64)
         numbers = np.log(numbers) if ratio else numbers.copy()
@@ -57,15 +61,6 @@ def scale_of(table: pd.DataFrame, *, intervals: bool = True, symmetric: bool = F
         far = max(zero - low, high - zero)
         low, high = zero - far, zero + far
     return Scale(ratio, null, float(np.exp(low)), float(np.exp(high))) if ratio else Scale(ratio, null, low, high)
-
-
-def _kind_of(estimand: str) -> tuple[bool, float | None]:
-    """Whether an estimand is a ratio, and its value of no effect."""
-    if estimand.startswith(("ratio", "odds ratio")) or estimand.endswith("(ratio)"):
-        return True, 1.0
-    if estimand.startswith("P("):
-        return False, 0.5
-    return False, 0.0 if "difference" in estimand else None
 
 
 def _reach(estimates: np.ndarray, ends: np.ndarray, zero: float | None) -> tuple[float, float]:

@@ -169,7 +169,9 @@ def _threshold_line(ax: Axes, data: pd.DataFrame, text: str, x: np.ndarray, y: n
     right = (near > 0.6).sum() <= (near < 0.4).sum()
     text = text if exact else f"{text}, between the marks"
     place: dict[str, Any] = {"xytext": (0, 2), "textcoords": "offset points", "ha": "right" if right else "left", "va": "bottom"}
-    ax.annotate(text, (1 if right else 0, p), xycoords=ax.get_yaxis_transform(), fontsize="small", zorder=1.5, bbox=_PAPER, **place)
+    ax.annotate(
+        text, (1 if right else 0, p), xycoords=ax.get_yaxis_transform(), fontsize="small", zorder=1.5, bbox=_PAPER, **place
+    )
     across = np.linspace(0.62, 0.99, 9) if right else np.linspace(0.01, 0.38, 9)
     return to_axes.inverted().transform(np.column_stack([across, np.full(9, height + 0.025)]))
 

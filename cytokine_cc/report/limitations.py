@@ -11,6 +11,7 @@ from ..analysis import Analysis
 from ..assembly import PLATE_ALPHA
 from ..kernels.common import WITHIN
 from ..panel import State
+from ..results import is_ratio
 from ..study import Study
 from ..wording import simulated_text
 from .document import Block, Bullets, Section, Text
@@ -270,7 +271,7 @@ def _precision(analysis: Analysis) -> Iterator[str]:
     for kind, results in analysis.results.items():
         table = results.table[~found(results, analysis.plan.alpha) & results.table["p_value"].notna()]
         low, high = table["conf_low"].to_numpy(), table["conf_high"].to_numpy()
-        closed = (table["scale"] != "raw").to_numpy() & (low > 0) & np.isfinite(high)
+        closed = np.array([is_ratio(estimand) for estimand in table["estimand"]], dtype=bool) & (low > 0) & np.isfinite(high)
         if not closed.any():
             continue
         width = float(np.median(np.sqrt(high[closed] / low[closed])))

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from ..errors import OptionError
+from ..wording import p_text
 from .document import Block, Bullets, Column, Facts, Page, Picture, Section, Table, Text
-from .summary import counted, number, p_text
+from .summary import counted, number
 
 if TYPE_CHECKING:
     from jinja2 import Template

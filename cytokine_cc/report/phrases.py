@@ -12,7 +12,7 @@ from ..labels import as_labels
 from ..limits import beyond_limits
 from ..panel import State
 from ..plan import Question
-from ..results import Results
+from ..results import Results, is_ratio, no_effect
 from ..study import Study
 from .summary import counted, number
 
@@ -102,8 +102,8 @@ def found(results: Results, alpha: float) -> pd.Series:
 
 
 def neutral(table: pd.DataFrame) -> np.ndarray:
-    """Return the value of each row's estimate that means no difference."""
-    return np.where((table["scale"] == "raw").to_numpy(), 0.0, 1.0)
+    """Return the value of each row's estimate that means no difference; NaN where there is none."""
+    return np.array([no_effect(estimand) for estimand in table["estimand"]])
 
 
 def span(low: float, high: float) -> str:
@@ -125,7 +125,7 @@ def estimate_text(row: pd.Series) -> str:
     if np.isnan(row["estimate"]):
         return str(row["analyte"])
     interval = span(row["conf_low"], row["conf_high"])
-    word = "difference" if row["scale"] == "raw" else "ratio"
+    word = "ratio" if is_ratio(row["estimand"]) else "difference" if "difference" in row["estimand"] else "estimate"
     return f"{row['analyte']} ({word} {number(row['estimate'])}{', ' + interval if interval else ''})"
 
 

@@ -20,9 +20,10 @@ from ..plots.shares import detection_data
 from ..plots.significance import volcano_data
 from ..results import Results
 from ..study import Study
+from ..wording import p_text
 from .document import Picture
 from .phrases import ROLES, contrast_title, found, group_labels, listed, neutral, part, percent, visit_labels
-from .summary import counted, number, p_text
+from .summary import counted, number
 
 IMBALANCE = 0.25  # absolute standardised difference that is worth a word
 MOST_ROWS, MOST_SQUARE, MOST_POINTS = 60, 40, 6_000  # analytes that a picture shows, as rows or square; points that one holds

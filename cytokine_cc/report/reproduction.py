@@ -16,11 +16,12 @@ from ..simulation.choice import choice_text, published_draw
 from ..simulation.error_rates import ErrorRates, certify
 from ..simulation.patterns import Pattern
 from ..simulation.scenario import Scenario
-from ..simulation.writing import study_files
+from ..simulation.writing import study_files, with_patient_numbers
 from ..study import Study
 from ..text_files import write_files
+from ..wording import p_text
 from .rates import pattern_lines
-from .summary import counted, p_text, wrapped
+from .summary import counted, wrapped
 
 N_SIM = 2_000
 _LABEL, _CELL = 30, 22  # widths of the columns
@@ -83,7 +84,7 @@ def write_reproduction(found: Reproduction, folder: Any) -> list[Path]:
     from .writing import REPORT, report_html
 
     files = {
-        REPORT: report_html(analyze(found.study, found.scenario.plan), reproduction=found),
+        REPORT: report_html(analyze(with_patient_numbers(found.study), found.scenario.plan), reproduction=found),
         **study_files(found.study, found.scenario, found.seed, found.replicate),
         "reproduction.txt": reproduction_text(found),
         "rates.csv": found.rates.to_csv() or "",

@@ -386,5 +386,5 @@ def descriptives_section(analysis: Analysis) -> Section:
         f"In geometric means and SDs, values below the limit enter by the rule {rule!r}; quartiles substitute nothing and are "
         "empty where they lie among values beyond a limit."
     )
-    caption = f"Levels by analyte, visit and group ({counted(len(frame), 'row')})."
+    caption = "Levels by analyte, visit and group."
     return Section("levels", "Levels", [Table("descriptives", caption, frame, columns, note=note, folded=True)])

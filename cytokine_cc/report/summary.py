@@ -13,7 +13,7 @@ from ..limits import beyond_limits
 from ..panel import State
 from ..results import Results
 from ..study import Study
-from ..wording import simulated_text
+from ..wording import p_text, simulated_text
 
 WIDTH = 100
 _MOST = 12
@@ -149,8 +149,3 @@ def wrapped(text: str, indent: str = "", hang: int = 2) -> list[str]:
 def number(value: float) -> str:
     """Round for reading: three significant digits."""
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
-
-
-def p_text(p: float) -> str:
-    """Round a p-value for reading."""
-    return "<0.0001" if p < 1e-4 else f"{p:.2g}" if p < 0.01 else f"{p:.3f}"

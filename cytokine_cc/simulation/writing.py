@@ -6,6 +6,7 @@ import hashlib
 import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def study_files(study: Study, scenario: Scenario, seed: int, replicate: int = 0)
     >>> list(study_files(scenario.draw(seed=1), scenario, seed=1))
     ['panel.csv', 'clinical.csv', 'study.toml', 'datapackage.json']
     """
-    patients = _patient_numbers(study)
+    patients = patient_numbers(study)
     order = _lab_order(study, patients)
     clinical = _clinical_table(study, scenario, patients)
     panel = _panel_table(study, patients, order, clinical.key)
@@ -90,6 +91,43 @@ def study_files(study: Study, scenario: Scenario, seed: int, replicate: int = 0)
     }
 
 
+def patient_numbers(study: Study) -> dict[str, str]:
+    """Map the subjects of a drawn study to the patient numbers of its files, in an order that hangs on nothing but names.
+
+    A drawn study has cases first or, from a cohort, controls that were chosen beside them; its numbers tell who is what.
+
+    Parameters
+    ----------
+    study : Study
+        A draw.
+
+    Returns
+    -------
+    dict
+    """
+    subjects = study.panel.samples["subject"].unique()
+    shuffled = sorted(subjects, key=lambda subject: hashlib.sha256(f"{study.panel.source} {subject}".encode()).digest())
+    width = max(3, len(str(len(shuffled))))
+    return {subject: f"Pt{number:0{width}d}" for number, subject in enumerate(shuffled, start=1)}
+
+
+def with_patient_numbers(study: Study) -> Study:
+    """Give the subjects of a drawn study the numbers that they have in its files.
+
+    Parameters
+    ----------
+    study : Study
+        A draw.
+
+    Returns
+    -------
+    Study
+    """
+    samples = study.panel.samples
+    samples = samples.assign(subject=samples["subject"].map(patient_numbers(study)))
+    return Study(replace(study.panel, samples=samples), study.design)
+
+
 def rebuild() -> None:
     """Write data/synthetic anew: the study to show of each scenario that comes with the library, and the quick start."""
     folder = bundled_folder()
@@ -103,17 +141,6 @@ def rebuild() -> None:
 
 
 # --- tables
-
-
-def _patient_numbers(study: Study) -> dict[str, str]:
-    """Map the subjects of the drawn study to patient numbers, in an order that hangs on nothing but names.
-
-    A drawn study has cases first or, from a cohort, controls that were chosen beside them; its numbers tell who is what.
-    """
-    subjects = study.panel.samples["subject"].unique()
-    shuffled = sorted(subjects, key=lambda subject: hashlib.sha256(f"{study.panel.source} {subject}".encode()).digest())
-    width = max(3, len(str(len(shuffled))))
-    return {subject: f"Pt{number:0{width}d}" for number, subject in enumerate(shuffled, start=1)}
 
 
 def _lab_order(study: Study, patients: Mapping[str, str]) -> list[int]:
