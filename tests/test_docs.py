@@ -65,19 +65,21 @@ def test_help_loads_nothing_heavy():
     assert out.strip().endswith("[]")
 
 
-def test_readme_quotes_what_the_first_command_prints():
-    command = re.search(r"\.venv/bin/(cytokine-cc reproduce)$", README, flags=re.MULTILINE)[1]
+def test_readme_quotes_what_the_first_command_prints(tmp_path):
+    command = re.search(r"\.venv/bin/(cytokine-cc reproduce --out results)$", README, flags=re.MULTILINE)[1]
     blocks = re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL)
     code = f"from cytokine_cc.cli import main; main({shlex.split(command)[1:]!r})"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     assert blocks
     for quoted in blocks:
         assert quoted in printed
+    assert (tmp_path / "results" / "report.html").stat().st_size < 5_000_000
 
 
-def test_readme_python_runs():
+def test_readme_python_runs(tmp_path):
     code = re.search(r"```python\n(.*?)```", README, flags=re.DOTALL)[1]
-    subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert (tmp_path / "results" / "report.html").exists()
 
 
 def test_readme_study_file_is_a_valid_plan():
