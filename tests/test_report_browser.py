@@ -11,6 +11,8 @@ import subprocess
 import pandas as pd
 import pytest
 
+import cytokine_cc as cc
+from cytokine_cc.config import find_study, read_study_file
 from cytokine_cc.report.page import page_html
 
 from .browser import browser, check_page, check_quiet, column, printed, resize, show, states
@@ -59,6 +61,12 @@ def said(window, key):
 
 def test_all_that_must_hold_of_a_page(window, file):
     check_page(window, file)
+
+
+@pytest.mark.parametrize("name", ["quickstart", "henry2010"])
+def test_it_holds_of_written_reports(window, tmp_path, name):
+    read = read_study_file(find_study(name))
+    check_page(window, cc.write_report(cc.analyze(read.study, read.plan), tmp_path))
 
 
 @pytest.mark.parametrize(
