@@ -42,6 +42,12 @@ def study(tmp_path):
     return tmp_path / "study" / "study.toml"
 
 
+@pytest.fixture
+def quick_page(monkeypatch):
+    """A page that costs nothing, for tests of the files beside it."""
+    monkeypatch.setattr("cytokine_cc.report.writing.report_html", lambda *_, **__: "<!DOCTYPE html>")
+
+
 # --- analyze
 
 
@@ -59,7 +65,7 @@ def test_analyze_writes_what_it_says(study, tmp_path):
     assert (out / "methods.txt").read_text(encoding="utf-8") == analysis.describe() + "\n"
 
 
-def test_manifest_lets_a_run_be_repeated(study, tmp_path):
+def test_manifest_lets_a_run_be_repeated(study, tmp_path, quick_page):
     out = tmp_path / "out"
     run("analyze", study, "--out", out)
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
@@ -82,7 +88,7 @@ def test_an_analysis_of_simulated_data_says_so_everywhere(study, tmp_path):
     assert cc.load_study(study).panel.source.endswith("); simulated: quickstart, seed 20260301")
 
 
-def test_an_analysis_of_measured_data_does_not(study, tmp_path):
+def test_an_analysis_of_measured_data_does_not(study, tmp_path, quick_page):
     text = study.read_text(encoding="utf-8")
     table = study.parent / "scenario null, seed 1, replicate 0"  # a name is not what makes data simulated
     (study.parent / "panel.csv").rename(table)
@@ -103,7 +109,7 @@ def test_what_data_were_drawn_from_is_a_text(study, value):
     assert "study.toml: [data] simulated must say what the data were drawn from, such as" in result.stderr
 
 
-def test_analyze_twice_gives_the_same_tables_and_keeps_other_files(study, tmp_path):
+def test_analyze_twice_gives_the_same_tables_and_keeps_other_files(study, tmp_path, quick_page):
     out = tmp_path / "out"
     run("analyze", study, "--out", out)
     dated = ("manifest.json", "report.html")
@@ -115,7 +121,7 @@ def test_analyze_twice_gives_the_same_tables_and_keeps_other_files(study, tmp_pa
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
-def test_a_table_that_is_no_longer_asked_for_goes(study, tmp_path):
+def test_a_table_that_is_no_longer_asked_for_goes(study, tmp_path, quick_page):
     out = tmp_path / "out"
     run("analyze", study, "--out", out)
     study.write_text(study.read_text(encoding="utf-8") + "\n[plan.baseline]\n", encoding="utf-8")
@@ -159,7 +165,7 @@ def test_warnings_become_notes(study):
         (("quickstart", "--out", "FOLDER/panel.csv/x"), "--out FOLDER/panel.csv/x: cannot be written (Not a directory)."),
     ],
 )
-def test_wrong_arguments(study, arguments, message):
+def test_wrong_arguments(study, arguments, message, quick_page):
     folder = str(study.parent)
     before = sorted(study.parent.iterdir())
     result = run("analyze", *(argument.replace("FOLDER", folder) for argument in arguments))
