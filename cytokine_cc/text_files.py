@@ -72,11 +72,11 @@ def write_files(files: Mapping[str, str], folder: Any, *, replace: bool = True, 
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
-        raise OptionError(f"--out {folder}: this is a file; name a folder.")
+        raise OptionError(f"{folder}: this is a file; name a folder.")
     differing = [] if replace else [name for name, text in files.items() if _differs(folder / name, text)]
     if differing:
         raise OptionError(
-            f"--out {folder}: {quoted(differing)} {'is' if len(differing) == 1 else 'are'} there already with other content; "
+            f"{folder}: {quoted(differing)} {'is' if len(differing) == 1 else 'are'} there already with other content; "
             "nothing was written. Name another folder, or remove what is there."
         )
     made = next((path for path in reversed([folder, *folder.parents]) if not path.exists()), None)
@@ -92,7 +92,7 @@ def write_files(files: Mapping[str, str], folder: Any, *, replace: bool = True, 
     except OSError as error:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
-        raise OptionError(f"--out {folder}: cannot be written ({error.strerror or error}).") from None
+        raise OptionError(f"{folder}: cannot be written ({error.strerror or error}).") from None
     return [folder / name for name in files]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arrays import NOTE_TEXTS, Note
 from .kernels.common import BASELINE, BETWEEN, WITHIN
 from .limits import beyond_limits
 from .panel import State
@@ -42,7 +43,13 @@ RULE_WORDS = {
     "as_reported": "numbers {be} taken as reported, extrapolated ones included, and values without a number {be} left out",
 }
 SCALE_WORDS = {"raw": "the values as measured", "log2": "log2 values", "ln": "natural logarithms", "log10": "log10 values"}
+# Corrections as they are written beside a p-value: most have the name of a person.
+CORRECTION_NAMES = {name: name if name == "none" else name[0].upper() + name[1:] for name in CORRECTIONS}
+# p-values are not rounded across these.
+_LEVELS = (0.001, 0.003, 0.005, 0.01, 0.05, 0.1)
 NAMES = {BASELINE: "baseline comparisons", WITHIN: "changes within groups", BETWEEN: "changes between groups"}
+# What the note of a row says where nothing can stand in for a limit.
+NOT_STOOD_IN = NOTE_TEXTS[Note.NO_LIMIT].partition(", and ")[2]
 # Between the file and what its data were drawn from, in the source of a panel.
 SIMULATED = "; simulated: "
 _ESTIMATES = {
@@ -61,7 +68,7 @@ def plan_text(plan: Plan) -> str:
 def analysis_text(analysis: Analysis) -> str:
     """Describe what was done and on what."""
     plan, study, results = analysis.plan, analysis.study, analysis.results
-    visits = {kind: _and(dict.fromkeys(answer.table["visit"])) for kind, answer in results.items()}
+    visits = {kind: visit_names(dict.fromkeys(answer.table["visit"])) for kind, answer in results.items()}
     above = _beyond(study)[1].any()
     told = {"sets": study.design.matching == "sets"}
     parts = [
@@ -116,7 +123,7 @@ def _questions_text(
 
 def _comparison(question: Question, be: str, visits: str) -> str:
     asked = getattr(question, "visits", None)
-    later = visits or ("each later visit" if asked is None else _and(asked))
+    later = visits or ("each later visit" if asked is None else visit_names(asked))
     if question.kind == BASELINE:
         subject, first = f"Baseline levels {be} compared between cases and controls", "cases"
     elif question.kind == WITHIN:
@@ -183,12 +190,8 @@ def _study_text(study: Study) -> str:
     how = matched.get(
         design.matching, f" in {sets} matched sets" + (f" (matched on {_and(design.matched_on)})" if design.matched_on else "")
     )
-    visits = [
-        f"{study.baseline} (the mean of {len(study.baseline_visits)} visits)"
-        if len(study.baseline_visits) > 1
-        else study.baseline
-    ]
-    when = f" at {_and([*visits, *study.visits])}" if study.visits or len(study.baseline_visits) > 1 else ""
+    averaged = {study.baseline: f" (the mean of {len(study.baseline_visits)} visits)"} if len(study.baseline_visits) > 1 else {}
+    when = f" at {visit_names([study.baseline, *study.visits], averaged)}" if study.visits or averaged else ""
     gone = study.excluded["subject"].nunique()
     were = "subject was" if gone == 1 else "subjects were"
     reasons = study.excluded["reason"].str.replace(r"^matched set .* has no", "matched set has no", regex=True)
@@ -263,7 +266,8 @@ def _borrowed_text(analysis: Analysis) -> str:
     if not borrowed:
         return ""
     value = f"the {_and(borrowed)} measured value of the analyte (on the plate, where known)"
-    return f"Where a limit was not stated, {value} stood in for it."
+    none = "; where there was none, the comparison was not tested" if NOT_STOOD_IN in notes else ""
+    return f"Where a limit was not stated, {value} stood in for it{none}."
 
 
 def _counted(reasons: pd.Series) -> str:
@@ -271,8 +275,46 @@ def _counted(reasons: pd.Series) -> str:
 
 
 def p_text(p: float) -> str:
-    """Round a p-value for reading."""
-    return "<0.0001" if p < 1e-4 else f"{p:.2g}" if p < 0.01 else f"{p:.3f}"
+    """Round a p-value for reading: three significant digits, and more where these would carry it across a common level.
+
+    Examples
+    --------
+    >>> p_text(0.294), p_text(0.0503), p_text(0.0018206), p_text(0.050004), p_text(2e-5)
+    ('0.294', '0.0503', '0.00182', '0.050004', '<0.0001')
+    """
+    if p < 1e-4:
+        return "<0.0001"
+    for digits in range(3, 17):
+        text = f"{p:#.{digits}g}"
+        if all((p <= level) == (float(text) <= level) for level in _LEVELS):
+            break
+    return text
+
+
+def visit_name(label: str) -> str:
+    """Name a visit in a sentence; a label that is a number only does not say what it is.
+
+    Examples
+    --------
+    >>> visit_name("month6"), visit_name("2"), visit_name("1+2")
+    ('month6', 'visit 2', 'visits 1+2')
+    """
+    return f"visit{'s' if '+' in label else ''} {label}" if re.fullmatch(r"[\d.+-]+", label) else label
+
+
+def visit_names(labels: Iterable[str], more: Mapping[str, str] | None = None) -> str:
+    """Name visits in a sentence, with what there is to say of some of them.
+
+    Examples
+    --------
+    >>> visit_names(["baseline", "month6"]), visit_names(["1", "2", "3"])
+    ('baseline and month6', 'visits 1, 2 and 3')
+    """
+    labels = list(labels)
+    named = [visit_name(label) for label in labels]
+    if len(labels) > 1 and all(own != label for own, label in zip(named, labels, strict=True)):
+        return f"visits {_and(label + (more or {}).get(label, '') for label in labels)}"
+    return _and(name + (more or {}).get(label, "") for name, label in zip(named, labels, strict=True))
 
 
 def _and(items: Iterable[str]) -> str:

@@ -303,8 +303,8 @@ def test_exclusions_in_numbers():
     assert number(text, r"(\d+) subjects were left out") == [3]
     for reason in ("no sample at baseline", "matched set has no case with a baseline", "in no matched set"):
         assert reason in text
-    assert "0+1 (the mean of 2 visits) and 3" in text
-    assert "Levels at 3 were" in text
+    assert "measured at visits 0+1 (the mean of 2 visits) and 3" in text
+    assert "Levels at visit 3 were" in text
 
 
 def share_below(study: cc.Study, *, extrapolated: bool) -> tuple[float, list[float]]:
@@ -380,8 +380,8 @@ def test_the_plan_is_told_in_the_past():
     assert "will" not in text
     for words in ("Mann-Whitney", "Holm", "cases lower", "controls", "as measured", "left out", "90%", "95%", "0.01 or less"):
         assert words in text, words
-    assert "Levels at 2 were" in text
-    assert "from baseline to 1 and 2" in text
+    assert "Levels at visit 2 were" in text
+    assert "from baseline to visits 1 and 2" in text
     assert f"cytokine_cc {cc.__version__}" in text
     assert "  " not in text
     assert ".." not in text.replace("...", "")

@@ -161,8 +161,8 @@ def test_warnings_become_notes(study):
         (("FOLDER/panel.csv",), "panel.csv: this is no valid TOML: "),
         (("FOLDER/nowhere/study.toml",), "FOLDER/nowhere/study.toml: no such file."),
         (("quickstart", "--out", ""), "--out must name a folder."),
-        (("quickstart", "--out", "FOLDER/panel.csv"), "--out FOLDER/panel.csv: this is a file; name a folder."),
-        (("quickstart", "--out", "FOLDER/panel.csv/x"), "--out FOLDER/panel.csv/x: cannot be written (Not a directory)."),
+        (("quickstart", "--out", "FOLDER/panel.csv"), "FOLDER/panel.csv: this is a file; name a folder."),
+        (("quickstart", "--out", "FOLDER/panel.csv/x"), "FOLDER/panel.csv/x: cannot be written (Not a directory)."),
     ],
 )
 def test_wrong_arguments(study, arguments, message, quick_page):

@@ -17,6 +17,7 @@ from cytokine_cc.kernels.common import ALTERNATIVES, QUESTIONS
 from cytokine_cc.limits import SCALES
 from cytokine_cc.multiplicity import METHODS
 from cytokine_cc.plan import KINDS, Question
+from cytokine_cc.wording import p_text, visit_names
 
 KIND = pytest.mark.parametrize("kind", KINDS)
 DEFAULT_TESTS = {"baseline": "welch", "change_within": "paired_t", "change_between": "change_score"}
@@ -553,3 +554,16 @@ def test_a_function_is_described_and_recorded_by_its_name():
     assert "welch_by_scipy" in plan.describe()
     results = cc.compare_baseline(cc.load_study("quickstart"), test=welch_by_scipy)
     assert results.meta["plan"]["test"] == "welch_by_scipy"
+
+
+def test_p_values_are_not_rounded_across_a_level():
+    texts = {0.0503: "0.0503", 0.0498: "0.0498", 0.05: "0.0500", 0.050004: "0.050004", 0.0499996: "0.0500", 0.00304: "0.00304",
+             0.0030001: "0.0030001", 0.5: "0.500", 1.0: "1.00", 1e-5: "<0.0001"}  # fmt: skip
+    assert {p: p_text(p) for p in texts} == texts
+
+
+def test_visits_that_are_numbers_are_called_visits():
+    assert visit_names(["1", "2", "3"]) == "visits 1, 2 and 3"
+    assert visit_names(["baseline", "2"]) == "baseline and visit 2"
+    assert visit_names(["1+2", "3"], {"1+2": " (the mean)"}) == "visits 1+2 (the mean) and 3"
+    assert visit_names(["2"]) == "visit 2"

@@ -242,7 +242,7 @@ def test_forest_writes_shares_below_the_limit_and_adjusted_p_in_line_with_the_ro
     for i, row in table.iterrows():
         share = f"{row['n_below_case'] / row['n_case']:.0%} / {row['n_below_control'] / row['n_control']:.0%}"
         assert (i, share) in at
-    assert (table["analyte"].tolist().index("HGF"), "0.00054") in at
+    assert (table["analyte"].tolist().index("HGF"), "0.000544") in at
     assert {"below limit\ncase / control", "BH-adjusted\np"} <= set(written(ax))
     ax.figure.draw_without_rendering()
     edges = {round(text.get_window_extent().x1) for text in ax.texts if "%" in text.get_text()}

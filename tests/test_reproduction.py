@@ -12,11 +12,13 @@ import cytokine_cc as cc
 from cytokine_cc.engine import run
 from cytokine_cc.report.rates import rates_text, share_text
 from cytokine_cc.report.reproduction import reproduce, reproduction_text, write_reproduction
+from cytokine_cc.wording import p_text
 from cytokine_cc.report.summary import counted
 from cytokine_cc.simulation import choice
 from cytokine_cc.simulation.choice import choice_text, published_draw
 from cytokine_cc.simulation.scenario import Scenario, scenario_names
 from cytokine_cc.simulation.writing import study_files
+from cytokine_cc.wording import p_text
 
 NAMES = scenario_names()
 PICKED = [name for name in NAMES if "replicate" in cc.load_scenario(name).published]
@@ -182,7 +184,7 @@ def test_p_values_are_those_of_the_visits_that_count(where):
     assert len(lowest) > 1
     assert f"Reproduced: {len(lowest)} of 36 lower at p < 0.2: {lowest.idxmin()} (" in text
     for name, p in lowest.nsmallest(5).items():
-        assert f"{name} ({p:.3f})" in text or f"{name} ({p:.2g})" in text
+        assert f"{name} ({p_text(p)})" in text
 
 
 def test_p_values_are_those_of_the_group_and_the_direction_that_count():
@@ -203,7 +205,7 @@ def test_p_values_are_those_of_the_group_and_the_direction_that_count():
         assert part.startswith(f"Reproduced: {len(lowest)} of 36 {row['direction']} at p < 0.3: {lowest.idxmin()} (")
         for name in lowest.nsmallest(3).index:
             p = lowest[name]
-            assert f"{name} ({p:.3f})" in part or f"{name} ({p:.2g})" in part
+            assert f"{name} ({p_text(p)})" in part
 
 
 def test_what_is_not_shown_is_said_so():

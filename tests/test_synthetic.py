@@ -519,7 +519,7 @@ def test_simulate_replaces_nothing(tmp_path):
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr == (
-        f"cytokine-cc: --out {tmp_path}: 'clinical.csv' is there already with other content; nothing was written. Name another "
+        f"cytokine-cc: {tmp_path}: 'clinical.csv' is there already with other content; nothing was written. Name another "
         "folder, or remove what is there.\n"
     )
     assert run("null", "--seed", 2, "--out", tmp_path).exit_code == 2
@@ -533,8 +533,8 @@ def test_simulate_replaces_nothing(tmp_path):
         (("null", "--seed", "-1", "--out", "OUT"), "`seed` must be a whole number of at least 0; got -1."),
         (("null", "--replicate", "-1", "--out", "OUT"), "`replicate` must be a whole number of at least 0; got -1."),
         (("null", "--out", " "), "--out must name a folder."),
-        (("null", "--out", "FILE"), "--out FILE: this is a file; name a folder."),
-        (("null", "--out", "FILE/x"), "--out FILE/x: cannot be written (Not a directory)."),
+        (("null", "--out", "FILE"), "FILE: this is a file; name a folder."),
+        (("null", "--out", "FILE/x"), "FILE/x: cannot be written (Not a directory)."),
     ],
 )
 def test_simulate_with_wrong_arguments(tmp_path, arguments, message):
