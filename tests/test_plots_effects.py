@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -12,11 +13,12 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
+from matplotlib.text import Annotation
 
 import cytokine_cc as cc
 from cytokine_cc import plots
 from cytokine_cc.multiplicity import METHODS, adjust_pvalues
-from cytokine_cc.plots.drawing import off_screen
+from cytokine_cc.plots.drawing import off_screen, short
 from cytokine_cc.plots.effects import change_data, forest_data, volcano_data
 from cytokine_cc.plots.significance import _threshold
 
@@ -55,7 +57,7 @@ def shown(f, *args, **options):
 def marks(ax) -> pd.DataFrame:
     """All marks but those of a legend: x, y, mark, filled."""
     rows = [
-        (x, y, line.get_marker(), line.get_markerfacecolor() not in ("white", "none"), line.get_color())
+        (x, y, line.get_marker(), line.get_markerfacecolor() not in ("#ffffff", "none"), line.get_color())
         for line in ax.lines
         if line.get_marker() != "None" and line.get_linestyle() == "None"
         for x, y in zip(*line.get_data(), strict=True)
@@ -138,7 +140,8 @@ def test_the_line_is_the_p_value_that_the_next_analyte_would_need(method, seed):
     rng = np.random.default_rng(seed)
     p = rng.random(30) ** rng.choice([1, 1, 4], 30)
     p = p if seed else p * 0.001  # all significant
-    table = results("compare_baseline", 36).table.tail(30).assign(p_value=p, adjust=method, p_adjusted=adjust_pvalues(p, method))
+    new = {"p_value": p, "adjust": method, "p_adjusted": adjust_pvalues(p, method), "n_tests": 30}
+    table = results("compare_baseline", 36).table.tail(30).assign(**new)
     line, exact = _threshold(table, 0.05)
     assert exact
     found = (table["p_adjusted"] <= 0.05).to_numpy()
@@ -195,18 +198,93 @@ def test_names_are_those_of_the_most_significant_or_those_asked_for():
         plots.volcano(source, label=-1)
 
 
-def test_names_do_not_overlap_and_stay_where_they_are():
-    def boxes():
-        ax = shown(plots.volcano, results("compare_baseline", 500))
-        ax.figure.draw_without_rendering()
-        return {t.get_text(): t.get_window_extent() for t in ax.texts if t.get_text().startswith("A")}
+def named(source, names=None):
+    """Return the picture, and the boxes of the names in it once it is laid out."""
+    ax = shown(plots.volcano, source, **({} if names is None else {"label": names}))
+    ax.figure.draw_without_rendering()
+    wanted = {short(name, width) for name in source.table["analyte"] for width in (20, 30)}
+    return ax, {t.get_text(): t.get_window_extent() for t in ax.texts if t.get_text() in wanted}
 
-    found = boxes()
-    assert len(found) == 20
-    placed = list(found.values())
-    assert not any(a.overlaps(b) for i, a in enumerate(placed) for b in placed[:i])
-    again = boxes()
+
+@pytest.mark.parametrize("kind", ["500", "long", "crowd"])
+def test_names_cover_nothing_and_stay_where_they_are(kind):
+    source, names = results("compare_baseline", 500 if kind == "500" else 36), None
+    if kind == "long":
+        table = source.table.assign(analyte=[f"soluble interleukin-{i} receptor subunit alpha" for i in range(36)])
+        source, names = replace(source, table=table), list(table["analyte"])
+    if kind == "crowd":
+        names = list(source.table["analyte"])
+    ax, found = named(source, names)
+    boxes = list(found.values())
+    assert len(boxes) > 4
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    (line,) = [t.get_window_extent() for t in ax.texts if t.get_text() == "BH-adjusted p = 0.05"]
+    assert not any(box.overlaps(line) for box in boxes)
+    spots = ax.transData.transform(marks(ax)[["x", "y"]].to_numpy())
+    assert not any(((spots > box.min) & (spots < box.max)).all(axis=1).any() for box in boxes)
+    asked = 20 if names is None else source.table["p_value"].notna().sum()
+    (note,) = [text for text in written(ax) if "not tested" in text or "no room" in text]
+    gone = re.search(r"no room for (\d+) name", note.replace("\n", " "))
+    assert len(boxes) + (int(gone[1]) if gone else 0) == asked
+    assert kind != "long" or gone
+    again = named(source, names)[1]
     assert all(np.array_equal(found[name].bounds, again[name].bounds) for name in found)
+    leaders = [child for child in ax.get_children() if isinstance(child, Annotation) and child.arrow_patch is not None]
+    assert leaders  # of those that stand away from their marks
+
+
+def test_part_of_a_family_has_no_line_that_looks_exact():
+    source = cc.change_within(cc.load_study("common_shift"), adjust="bonferroni", family="all")
+    part = source.select(contrast="month6 / baseline in case", visit="month6")
+    data = volcano_data(part)
+    assert (data["threshold"] == 0.05 / 144).all()
+    assert "Bonferroni-adjusted p = 0.05, 144 tests" in written(shown(plots.volcano, part))
+    for method in ("holm", "hochberg", "hommel", "BY", "BH"):
+        table = source.table.assign(p_value=1.0)  # all adjusted p are 1, of the part as of the whole
+        few = replace(source, table=table).adjust(method, family="all").select(contrast="month6 / baseline in case")
+        assert np.isnan(volcano_data(few)["threshold"]).all()
+
+
+@pytest.mark.parametrize("least", [1e-300, 1e-307, 5e-324])
+def test_volcano_of_the_smallest_p_values(least):
+    ax = shown(plots.volcano, with_rows(results("compare_baseline", 36), A003={"p_value": least}))
+    ax.figure.draw_without_rendering()
+    (top,) = marks(ax).query("mark == '^'")["y"] if least < 1e-300 else [least]
+    assert top == ax.get_ylim()[1] == 1e-300
+
+
+@pytest.mark.parametrize("estimate", [0.8, 1.0, 1.02, 3.0, 0.01])
+def test_one_analyte_has_an_axis_that_can_be_read(estimate):
+    table = results("compare_baseline", 1).table.assign(estimate=estimate, conf_low=estimate / 1.05, conf_high=estimate * 1.05)
+    for draw in (plots.volcano, plots.forest):
+        ax = shown(draw, replace(results("compare_baseline", 1), table=table))
+        low, high = ax.get_xlim()
+        assert sum(low <= tick <= high for tick in ax.get_xticks()) > 1
+        if draw is plots.volcano:
+            assert abs(np.log(estimate)) < 0.92 * np.log(high)
+
+
+def test_volcano_and_forest_need_estimates():
+    source = results("compare_baseline", 36)
+    bare = replace(source, table=source.table.assign(estimate=np.nan, conf_low=np.nan, conf_high=np.nan, test="mine"))
+    for draw in (plots.volcano, plots.forest):
+        with pytest.raises(cc.OptionError, match=r"'mine' gave p-values alone. Show these with p_values\(\)"):
+            draw(bare)
+
+
+def test_results_that_hold_the_same_data_twice_are_refused():
+    source = results("compare_baseline", 36)
+    both = cc.Results.combine([source, source.adjust("holm")])
+    levels = replace(source, table=pd.concat([source.table.head(9), source.table.tail(9).assign(conf_level=0.9)]))
+    for draw in (plots.volcano, plots.forest):
+        with pytest.raises(cc.OptionError, match=r"2 of adjust: 'BH', 'holm'. Choose one: results.select\(adjust='BH'\)"):
+            draw(both)
+        with pytest.raises(cc.OptionError, match=r"2 of conf_level: '0.95', '0.9'. .*select\(conf_level=0.95\)"):
+            draw(levels)
+        with pytest.raises(cc.OptionError, match="'all below' twice for 'case / control' at '0'"):
+            draw(cc.Results.combine([source, source]))
+    with pytest.raises(cc.OptionError, match=r"p_values\(\) takes each analyte once"):
+        plots.p_values(both)
 
 
 # ---------------------------------------------------------------- forest
@@ -283,7 +361,7 @@ def test_the_line_of_no_effect_and_the_axis_follow_the_scale():
     ax = shown(plots.forest, results("compare_baseline", 36, scale="raw"))
     assert ax.get_xscale() == "linear"
     assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "None"] == [0]
-    assert ax.get_xlabel() == "difference of means, each in its unit\n(95% interval)\ncase - control, 0"
+    assert ax.get_xlabel() == "difference of means, each in its unit\n(95% interval)\ncase - control, baseline (visit 0)"
     ax = shown(plots.forest, results("compare_baseline", 36))
     assert ax.get_xscale() == "log"
     assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "None"] == [1]
@@ -333,8 +411,8 @@ def test_change_draws_every_group_and_visit_of_an_analyte_in_its_row(m):
         assert heights == sorted(heights)
         assert max(heights) - min(heights) < 0.8
     assert len(segments(ax)) == len(tested)
-    assert written(ax).count("not tested") == 8
-    assert ax.get_xlabel().endswith("visit / 0\nin each group from top to bottom: 1, 6")
+    assert written(ax).count("not tested") == 2  # once for all of an analyte
+    assert ax.get_xlabel().endswith("visit / baseline (visit 0)\nin each group from top to bottom: 1, 6")
 
 
 def test_change_of_one_analyte_goes_from_baseline_through_the_visits():
@@ -366,7 +444,7 @@ def test_change_of_one_group_and_one_analyte():
     ax = shown(plots.change, results("change_within", 1, groups=("control",)))
     assert set(marks(ax)["mark"]) == {"D"}
     ax = shown(plots.change, results("change_within", 36, groups=("case",), visits=("6",)))
-    assert ax.get_xlabel().endswith("\n6 / 0")
+    assert ax.get_xlabel().endswith("\nvisit 6 / baseline (visit 0)")
     assert set(marks(ax)["y"]) == set(range(2, 36))
 
 

@@ -97,7 +97,7 @@ def test_every_value_has_its_mark(n):
     arrays, rows = study.arrays, {"case": -0.23, "control": 0.23}
     for group, shift in rows.items():
         here = arrays.case if group == "case" else ~arrays.case
-        for kind, state in (("measured", State.MEASURED), ("extrapolated", State.EXTRAPOLATED), ("below", State.BELOW)):
+        for kind, state in (("measured", State.MEASURED), ("flagged", State.EXTRAPOLATED), ("below", State.BELOW)):
             part = data[(data["group"] == group) & (data["kind"] == kind)]
             drawn = marks(ax, group, kind)
             np.testing.assert_array_equal(drawn[:, 0], part["value"])
@@ -158,7 +158,7 @@ def test_what_lies_beyond_a_limit_stands_at_it():
     nowhere = data.loc["no limit"].query("kind == 'below'")
     assert nowhere["value"].isna().all()
     assert (nowhere["limit"] == "not known").all()
-    number = data.loc["_hidden"].query("kind == 'extrapolated'")
+    number = data.loc["_hidden"].query("kind == 'under'")
     assert number["value"].tolist()[0] == 0.5
     assert (number["value"] < 1).all()  # where they are known, numbers under the limit are extrapolated too
 
@@ -179,14 +179,42 @@ def test_what_is_not_drawn_is_said():
     assert "missing" not in notes(distributions(study_of("heavy_censoring")))
 
 
-def test_triangles_are_counted_beside_their_row():
-    study = study_of("heavy_censoring")
-    ax = distributions(study)
+@pytest.mark.parametrize("name", ["heavy_censoring", "henry2010", "quickstart", "odd"])
+def test_what_is_below_a_limit_is_counted_beside_its_row_as_descriptives_counts(name):
+    study = odd_study() if name == "odd" else study_of(name)
+    ax, table = distributions(study), cc.descriptives(study)
     beside = sorted((t.get_position()[1], int(t.get_text())) for t in ax.texts if t.get_position()[0] == 1.01)
-    arrays = study.arrays
-    below = arrays.state[0] == State.BELOW
-    want = [(i + s, int((below[i] & g).sum())) for i in range(24) for s, g in ((-0.23, arrays.case), (0.23, ~arrays.case))]
-    np.testing.assert_allclose(beside, sorted(pair for pair in want if pair[1]))
+    table = table[(table["visit"] == study.baseline) & (table["n_below"] > 0)]
+    row = study.analytes.get_indexer(table["analyte"]) + np.where(table["group"] == "case", -0.23, 0.23)
+    assert beside == sorted(zip(row, table["n_below"], strict=True))
+    assert ("right of each row: how many are below their limit" in notes(ax)) == bool(beside)
+
+
+def test_a_subject_below_at_one_of_two_baselines_counts_once():
+    study = cc.Study(odd_study().panel, cc.Design("grp", "$case$", "_control", baseline=("0", "6")))
+    ax, table = distributions(study, ["all below"]), cc.descriptives(study.select(analytes=["all below"]))
+    assert [int(t.get_text()) for t in ax.texts if t.get_position()[0] == 1.01] == table["n_below"].tolist() == [6, 6]
+
+
+def test_marks_say_what_is_known_of_a_value():
+    """Filled: a number; open: none, or not quite one; triangles: beyond a limit."""
+    legend = {t.get_text() for t in distributions(odd_study()).get_legend().get_texts()}
+    assert legend >= {"number below its limit", "below its limit, no number", "above its limit, no number"}
+    assert not any("flagged" in text for text in legend)
+    no_limits = wide_study(36)
+    legend = {t.get_text() for t in distributions(no_limits).get_legend().get_texts()}
+    assert "flagged, or a well beyond a limit" in legend
+    assert "number below its limit" not in legend
+    henry = study_of("henry2010")
+    data, limits = distributions_data(henry), henry.arrays
+    under = data[data["kind"] == "under"]
+    a, s = henry.analytes.get_indexer(under["analyte"]), henry.subjects.index.get_indexer(under["subject"])
+    np.testing.assert_array_equal(under["value"], limits.value[0][a, s])
+    assert (under["value"].to_numpy() < limits.lower[0][a, s]).all()
+    ax = distributions(henry)
+    for kind, filled in (("measured", True), ("under", True), ("below", False)):
+        (part,) = (c for c in ax.collections if c.get_label() == f"_case {kind}")
+        assert bool(len(part.get_facecolor())) == filled
 
 
 def test_names_and_labels_are_texts_only():

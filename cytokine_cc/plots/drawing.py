@@ -1,4 +1,4 @@
-"""What all pictures share: colours, marks, names, rows of analytes, axes of ratios."""
+"""What all pictures share: the figure, colours, marks, names, rows of analytes, axes of ratios; legends stand in legends.py."""
 
 from __future__ import annotations
 
@@ -7,59 +7,103 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import pairwise
 from typing import Any
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import to_hex, to_rgb, to_rgba
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.font_manager import FontProperties
+from matplotlib.text import Annotation
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ..errors import OptionError, quoted
+from ..labels import as_tuple
 from ..results import Results
 
 # Apart in hue for the colour-blind, in lightness for a grey print, and never alone: the mark differs too.
 COLOURS = {"case": "#a63603", "control": "#4393c3"}
+_LETTERS = {"case": ("#a63603", "#fd8d3c"), "control": ("#2b6cb0", "#9ecae1")}  # of groups: on light paper, on dark
 MARKS = {"case": "o", "control": "D"}
 LINES: dict[str, Any] = {"case": "-", "control": (0, (4, 1.5))}
 BELOW_MARK, ABOVE_MARK = "v", "^"
-INK, GREY, FAINT = "#222222", "#767676", "#d9d9d9"
+INK, GREY, FAINT = "#222222", "#6b6b6b", "#d9d9d9"
+_ON_DARK = {INK: "#eeeeee", GREY: "#a8a8a8", FAINT: "#444444"}
 ROW_HEIGHT, NAME_WIDTH = 0.24, 30  # inches; characters
 _MOST_LINES = 2
-_LEGEND_MARK = 0.45  # inches
-_SMALL_LETTER = 0.065  # inches
+_MOST_ROWS = 100  # of the usual height; of more each has half of it
+_TWO_LINES, _LEAST_LETTER = 0.19, 3.5  # inches of a row; points
+_LETTER, _LABEL_WIDTH = 0.0077, 48  # inches, for each point of the font; letters of a line
+_SPAN = 0.77  # of a figure, the axes before a layout makes room
 _TICKS = ((0.4, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)), (0.8, (1, 1.5, 2, 3, 5, 7)), (3.0, (1, 2, 5)), (math.inf, (1,)))
 _off_screen: ContextVar[bool] = ContextVar("off_screen", default=False)
 
 
 @contextmanager
 def off_screen() -> Iterator[None]:
-    """Make figures that no window or notebook shows, for a page or a file."""
+    """Make figures that no window or notebook shows, in matplotlib's own style whatever the session's, for a page or a file."""
     token = _off_screen.set(True)
     try:
-        yield
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            yield
     finally:
         _off_screen.reset(token)
 
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return the axes given, or those of a new figure of this size in inches, laid out so that no name is cut off."""
+    """Return the axes given, or those of a new figure, laid out so that no name is cut off.
+
+    Width and height are inches where letters have 10 points, and grow with the font size of the reader's rcParams.
+    """
     if ax is not None:
         if not isinstance(ax, Axes):
             raise OptionError(f"`ax` must be one matplotlib Axes; got {type(ax).__name__}.")
         return ax
+    size = (width * text_scale(), height * text_scale())
     if _off_screen.get():
-        return Figure(figsize=(width, height), layout="constrained").add_subplot()
+        return Figure(figsize=size, layout="constrained").add_subplot()
     from matplotlib import pyplot as plt
 
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def text_scale() -> float:
+    """Return how much larger the reader's letters are than matplotlib's."""
+    return float(mpl.rcParams["font.size"]) / 10
+
+
+def alone(ax: Axes) -> bool:
+    """Whether the picture has a figure for itself."""
+    return len(ax.figure.axes) == 1
+
+
+def paper(ax: Axes) -> str:
+    """Return the colour of the ground, which open marks are filled with."""
+    face = ax.get_facecolor()
+    return to_hex(face if to_rgba(face)[3] > 0 else ax.figure.get_facecolor())
+
+
+def ink(ax: Axes, colour: str = INK) -> str:
+    """Return INK, GREY or FAINT as it can be told from the axes, which may be dark."""
+    return _ON_DARK[colour] if _is_dark(ax) else colour
+
+
+def group_ink(ax: Axes, group: str) -> str:
+    """Return the colour of a group in which letters can be read."""
+    return _LETTERS[group][_is_dark(ax)]
+
+
+def _is_dark(ax: Axes) -> bool:
+    red, green, blue = to_rgb(paper(ax))
+    return 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
 
 
 def height_of(rows: int, *, margin: float = 1.1, row: float = ROW_HEIGHT) -> float:
     """Return the height in inches of a picture with so many rows."""
-    return max(2.2, margin + row * rows)
+    return max(2.2, margin + (row if rows <= _MOST_ROWS else row / 2) * rows)
 
 
 def plain(text: Any) -> str:
@@ -92,12 +136,39 @@ def short(name: Any, width: int = NAME_WIDTH) -> str:
     return "\n".join(lines)
 
 
+def one_line(name: Any, letters: int) -> str:
+    r"""Return a name of one line; of a long one the middle is left out.
+
+    Examples
+    --------
+    >>> one_line("soluble interleukin-2 receptor", 11)
+    'solu…eptor'
+    """
+    text = str(name)
+    return plain(text if len(text) <= letters else f"{text[: letters // 2 - 1]}…{text[-(letters // 2) :]}")
+
+
+def row_room(ax: Axes, rows: int) -> float:
+    """Return about how many inches each row will have."""
+    whole = _SPAN if ax.figure.get_layout_engine() is not None else 1.0
+    return ax.bbox.height / ax.figure.dpi / whole / max(rows, 1)
+
+
+def row_font(ax: Axes, rows: int, largest: str = "medium") -> float:
+    """Return the size in points of letters that fit into a row, at most a named size."""
+    return min(FontProperties(size=largest).get_size_in_points(), 0.85 * 72 * row_room(ax, rows))
+
+
 def name_rows(ax: Axes, names: Sequence[Any]) -> list[int]:
-    """Give each name a row, the first on top; return the heights of the rows."""
-    places = list(range(len(names)))
-    ax.set_yticks(places, [short(name) for name in names])
+    """Give each name a row, the first on top; return the heights of the rows. Names that no row has room for are left out."""
+    places, size = list(range(len(names))), row_font(ax, len(names))
+    two = row_room(ax, len(names)) >= _TWO_LINES * text_scale()
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
+    if size < _LEAST_LETTER:
+        ax.set(yticks=[], ylabel=f"{len(names):,} rows")
+        return places
+    ax.set_yticks(places, [short(name) if two else one_line(name, NAME_WIDTH) for name in names], fontsize=size)
     for label in ax.get_yticklabels():
         if "\n" in label.get_text():
             label.set(fontsize="x-small", linespacing=1.0)  # two lines fit into a row
@@ -115,23 +186,33 @@ def ratio_axis(axis: Axis) -> None:
     {"x": axis.axes.set_xscale, "y": axis.axes.set_yscale}[axis.axis_name]("log")  # type: ignore[attr-defined]
     decades = math.log10(high / low) if low > 0 else 1.0
     subs = next(subs for most, subs in _TICKS if decades <= most)
-    axis.set_major_locator(LogLocator(subs=subs))
+    locator = LogLocator(subs=subs)
+    some = [tick for tick in locator.tick_values(low, high) if low <= tick <= high] if low > 0 else [1.0]
+    # Of a range with one tick of these, or none, the logarithm is nearly straight.
+    axis.set_major_locator(locator if len(some) > 1 else MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(_plain_number))
     axis.set_minor_formatter(NullFormatter())
 
 
-def note_below(ax: Axes, text: str) -> None:
+def letters_along(ax: Axes, *, upright: bool = False, size: float = 1.0) -> int:
+    """Return how many letters fit along an axis, of a font so many times the usual."""
+    inches = (ax.bbox.height if upright else ax.bbox.width) / ax.figure.dpi
+    return max(int(inches / (_LETTER * 10 * text_scale() * size)), 16)
+
+
+def wrapped(ax: Axes, text: str, *, upright: bool = False) -> str:
+    """Break a text for the label of an axis, which no layout makes room for along the axis."""
+    return "\n".join(textwrap.wrap(plain(text), min(letters_along(ax, upright=upright), _LABEL_WIDTH)))
+
+
+def note_below(ax: Axes, text: str) -> Annotation | None:
     """Write under the label of the x axis what the picture leaves out; nothing if there is nothing to say."""
-    if text:
-        below: dict[str, Any] = {
-            "xytext": (0, -3),
-            "textcoords": "offset points",
-            "ha": "center",
-            "va": "top",
-            "annotation_clip": False,
-        }
-        lines = textwrap.wrap(plain(text), max(int(ax.bbox.width / ax.figure.dpi / _SMALL_LETTER), 24))
-        ax.annotate("\n".join(lines), (0.5, 0), xycoords=ax.xaxis.label, color=GREY, fontsize="small", **below)
+    if not text:
+        return None
+    below: dict[str, Any] = {"xytext": (0, -3), "textcoords": "offset points", "ha": "center", "va": "top"}
+    lines = textwrap.wrap(plain(text), letters_along(ax, size=0.85))
+    style: dict[str, Any] = {"color": ink(ax, GREY), "fontsize": "small", "annotation_clip": False}
+    return ax.annotate("\n".join(lines), (0.5, 0), xycoords=ax.xaxis.label, **style, **below)
 
 
 def _plain_number(value: float, _: int | None = None) -> str:
@@ -143,10 +224,31 @@ def _plain_number(value: float, _: int | None = None) -> str:
     return rf"${times}10^{{{int(power)}}}$"
 
 
+def visits_text(visits: Sequence[str], baseline: Sequence[str]) -> str:
+    """Name visits in words.
+
+    Examples
+    --------
+    >>> visits_text(["1"], ["1"]), visits_text(["6"], ["1"]), visits_text(["month6"], ["1"])
+    ('baseline (visit 1)', 'visit 6', 'month6')
+    """
+    names = ", ".join(visits)
+    if tuple(visits) == ("baseline",):
+        return names
+    named = f"visit{'s' if len(visits) > 1 else ''} {names}" if len(visits) > 1 or len(names) < 3 else names
+    return f"baseline ({named})" if set(visits) <= set(baseline) else named
+
+
+def visit_of(label: str, meta: Mapping[str, Any]) -> str:
+    """Name a visit of a result in words: its label may be that of several baseline visits."""
+    baseline = as_tuple(meta.get("design", {}).get("baseline", ()))
+    return visits_text(baseline if label == "+".join(baseline) else (label,), baseline)
+
+
 def group_names(meta: Mapping[str, Any]) -> dict[str, str]:
     """Return the user's labels of cases and controls from the facts of a result; the roles where they are not there."""
     design = meta.get("design", {})
-    return {role: plain(design.get(role, role)) for role in COLOURS}
+    return {role: str(design.get(role, role)) for role in COLOURS}
 
 
 def one_comparison(results: Results, function: str, *, apart: Sequence[str] = ()) -> pd.DataFrame:
@@ -159,41 +261,34 @@ def one_comparison(results: Results, function: str, *, apart: Sequence[str] = ()
     table = results.table
     if not len(table):
         raise OptionError(f"{function}(): these results hold no row.")
-    keys = ["contrast", "visit", "test", "scale", "below_limit", "alternative"]
+    keys = ["contrast", "visit", "test", "scale", "below_limit", "alternative", "adjust", "conf_level"]
     several = [name for name in keys if name not in apart and table[name].nunique() > 1]
     if several:
         name = several[0]
         found = table[name].unique()
+        first = f"{found[0]:g}" if name == "conf_level" else repr(str(found[0]))
         raise OptionError(
             f"{function}() shows one comparison; these results hold {len(found)} of {name}: {quoted(found)}. "
-            f"Choose one: results.select({name}={str(found[0])!r})."
+            f"Choose one: results.select({name}={first})."
         )
+    once(results, function)
     return table
 
 
-def legend(ax: Axes, **options: Any) -> None:
-    """Add a legend without a frame, where anything has a label."""
-    handles, labels = ax.get_legend_handles_labels()
-    if handles:
-        ax.legend(handles, labels, frameon=False, fontsize="small", **options)
+def once(results: Results, function: str) -> None:
+    """Refuse results that hold an analyte twice for one contrast and visit: the same data, tested in two ways."""
+    twice = results.table.duplicated(["analyte", "contrast", "visit"])
+    if twice.any():
+        row = results.table[twice].iloc[0]
+        raise OptionError(
+            f"{function}() takes each analyte once; these results hold {row['analyte']!r} twice for {row['contrast']!r} at "
+            f"{row['visit']!r}. Show the results apart, or choose, such as by results.select(test=...)."
+        )
 
 
-def legend_above(ax: Axes, handles: Mapping[str, Any], *, lift: float = 0.0, title: str | None = None) -> None:
-    """Set a legend above the axes, so many points higher, in as many columns as the width has room for."""
-    if not handles:
-        return
-    widths = [max(map(len, name.split("\n"))) * _SMALL_LETTER + _LEGEND_MARK for name in handles]
-    room, most = ax.bbox.width / ax.figure.dpi * 1.2, min(len(widths), 5)
-    columns = next((n for n in range(most, 1, -1) if sum(_column_widths(widths, n)) <= room), 1)
-    where = ax.transAxes + ScaledTranslation(0, lift / 72, ax.figure.dpi_scale_trans)
-    place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "bbox_transform": where, "borderaxespad": 0.2}
-    ax.legend(handles.values(), handles.keys(), frameon=False, fontsize="small", ncols=columns, title=title, **place)
-
-
-def _column_widths(widths: Sequence[float], columns: int) -> list[float]:
-    """Return the width of each column of a legend, whose columns are filled one after the other."""
-    rows, longer = divmod(len(widths), columns)
-    ends = [0]
-    for column in range(columns):
-        ends.append(ends[-1] + rows + (column < longer))
-    return [max(widths[a:b]) for a, b in pairwise(ends)]
+def needs_estimates(table: pd.DataFrame, function: str) -> None:
+    """Refuse results of a test that gives p-values alone."""
+    if table["estimate"].isna().all() and table["p_value"].notna().any():
+        raise OptionError(
+            f"{function}() shows estimates; the test {table['test'].iloc[0]!r} gave p-values alone. Show these with p_values()."
+        )

@@ -9,23 +9,30 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..errors import OptionError, fraction, one_of, quoted
+from ..errors import OptionError, fraction, one_of
 from ..results import Results
 from ..wording import p_text
 from .drawing import (
     COLOURS,
+    FAINT,
     GREY,
-    INK,
     LINES,
     MARKS,
     axes_for,
+    group_names,
     height_of,
+    ink,
     name_rows,
+    needs_estimates,
     one_comparison,
+    row_font,
     short,
     strip,
+    text_scale,
+    visit_of,
+    wrapped,
 )
-from .intervals import Scale, axis_text, bars, contrast_text, legend_above, p_name, points, scale_of, show_scale, wrapped
+from .intervals import Scale, axis_text, bars, contrast_text, legend_of_marks, p_name, points, scale_of, show_scale
 from .significance import volcano, volcano_data
 
 __all__ = ["change", "change_data", "forest", "forest_data", "volcano", "volcano_data"]
@@ -60,7 +67,7 @@ def forest(results: Results, *, alpha: float = 0.05, sort: str | None = None, ax
     results : Results
         Of one comparison: one contrast, visit and way of testing.
     alpha : float
-        Bound for the adjusted p-value.
+        Bound for the adjusted p-value. It is chosen when a result is looked at: the results hold no alpha, not even the plan's.
     sort : {"estimate", "p"}, optional
         Highest estimate, or smallest p-value, first. None: in the order of the panel.
     ax : Axes, optional
@@ -70,12 +77,13 @@ def forest(results: Results, *, alpha: float = 0.05, sort: str | None = None, ax
     Axes
         One row an analyte: the estimate, filled where adjusted p <= `alpha`, else open, with its interval. An interval that
         reaches beyond the axis, or to 0 or infinity, ends in an arrow there. The vertical line is no effect. Right of the axes:
-        the share of values below the limit in cases / controls (of changes: at either visit), and the adjusted p-value.
+        the share of values below the limit in cases / controls (of changes: at either visit), and the adjusted p-value. Of more
+        than 100 analytes rows are half as high; of that many, choose: ``results.select(analyte=...)``.
 
     Raises
     ------
     OptionError
-        Results of several comparisons.
+        Results of several comparisons, or of a test that gives p-values alone.
 
     Examples
     --------
@@ -83,21 +91,22 @@ def forest(results: Results, *, alpha: float = 0.05, sort: str | None = None, ax
     >>> from cytokine_cc import plots
     >>> ax = plots.forest(cc.compare_baseline(cc.load_study("quickstart")), sort="estimate")
     >>> ax.get_xlabel().splitlines()
-    ['ratio of geometric means (95% interval)', 'case / control, baseline']
+    ['ratio of geometric means (95% interval)', 'AIMSS / no AIMSS, baseline']
     """
     data = forest_data(results, alpha=alpha, sort=sort)
     table = one_comparison(results, "forest")
+    needs_estimates(table, "forest")
     scale = scale_of(table)
     ax = axes_for(ax, 6.8, height_of(len(data), margin=1.3))
     rows = name_rows(ax, data["analyte"].tolist())
     show_scale(ax, scale)
-    bars(ax, rows, data, scale, INK)
-    points(ax, rows, data, scale, INK, "o")
-    ax.set_xlabel(axis_text(table, contrast_text(table)))
+    bars(ax, rows, data, scale, ink(ax))
+    points(ax, rows, data, scale, ink(ax), "o")
+    ax.set_xlabel(axis_text(ax, table, contrast_text(table, results.meta)))
     strip(ax)
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", pad=8)  # room for arrows
-    legend_above(ax, table, alpha)
+    legend_of_marks(ax, table, alpha)
     _columns(ax, data, p_name(table))
     return ax
 
@@ -108,19 +117,19 @@ def _columns(ax: Axes, data: pd.DataFrame, p_header: str) -> None:
     shares = [" / ".join(_percent(row[f"below_{role}"]) for role in roles) for row in data.to_dict("records")]
     p_texts = ["not tested" if np.isnan(p) else p_text(p) for p in data["p_adjusted"]]
     side = f"\n{' / '.join(roles)}" if len(roles) > 1 else ""
-    edge = 0.0
+    edge, size = 0.0, row_font(ax, len(data), "small")
     for header, column in ((f"below limit{side}", shares), (p_header.replace(" p", "\np"), p_texts)):
         letters = max(len(text) for text in (*column, *header.split("\n")))
-        edge += 12 + 4.7 * letters  # points
-        _beside(ax, edge, header, column)
+        edge += (12 + 4.7 * letters) * text_scale()  # points
+        _beside(ax, edge, header, column, size)
 
 
-def _beside(ax: Axes, edge: float, header: str, column: Sequence[str]) -> None:
-    options: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "fontsize": "small", "annotation_clip": False}
-    ax.annotate(header, (1, 1), (edge, 3), xycoords="axes fraction", va="bottom", **options)
+def _beside(ax: Axes, edge: float, header: str, column: Sequence[str], size: float) -> None:
+    options: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "annotation_clip": False}
+    ax.annotate(header, (1, 1), (edge, 3), xycoords="axes fraction", va="bottom", fontsize="small", **options)
     for row, text in enumerate(column):
-        colour = GREY if text == "not tested" else INK
-        ax.annotate(text, (1, row), (edge, 0), xycoords=ax.get_yaxis_transform(), va="center", color=colour, **options)
+        style: dict[str, Any] = {"color": ink(ax, GREY) if text == "not tested" else ink(ax), "fontsize": size}
+        ax.annotate(text, (1, row), (edge, 0), xycoords=ax.get_yaxis_transform(), va="center", **style, **options)
 
 
 def _percent(share: float) -> str:
@@ -148,9 +157,6 @@ def change_data(results: Results, *, alpha: float = 0.05) -> pd.DataFrame:
     numbers = ["estimate", "conf_low", "conf_high", "p_value", "p_adjusted"]
     data[numbers] = table[numbers]
     data["significant"] = data["p_adjusted"] <= alpha
-    twice = data.duplicated(["analyte", "group", "visit"])
-    if twice.any():
-        raise OptionError(f"change(): these results hold {quoted([data.loc[twice, 'analyte'].iloc[0]])} twice for one visit.")
     return data
 
 
@@ -162,7 +168,7 @@ def change(results: Results, *, alpha: float = 0.05, ax: Axes | None = None) -> 
     results : Results
         Of `change_within`; one group or both, any visits.
     alpha : float
-        Bound for the adjusted p-value.
+        Bound for the adjusted p-value, as in `forest`.
     ax : Axes, optional
 
     Returns
@@ -187,24 +193,24 @@ def change(results: Results, *, alpha: float = 0.05, ax: Axes | None = None) -> 
     ['baseline', 'month6']
     """
     data = change_data(results, alpha=alpha)
-    table, design = results.table, results.meta.get("design", {})
-    names = {role: wrapped(design.get(role, role)) for role in COLOURS}
+    table, meta = results.table, results.meta
+    names = {role: short(name) for role, name in group_names(meta).items()}
     one = data["analyte"].nunique() == 1
     visits = list(dict.fromkeys(data["visit"]))
     scale = scale_of(table)
     draw = _one_analyte if one else _many_analytes
     ax = draw(ax, data, scale, visits, names)
     sign = "-" if table["scale"].iloc[0] == "raw" else "/"
-    contrast = f"{visits[0] if len(visits) == 1 else 'visit'} {sign} {data['baseline'].iloc[0]}"
-    text = axis_text(table, contrast)
+    contrast = f"{visit_of(visits[0], meta) if len(visits) == 1 else 'visit'} {sign} {visit_of(data['baseline'].iloc[0], meta)}"
+    text = axis_text(ax, table, contrast, upright=one)
     if one:
         ax.set_ylabel(f"{short(data['analyte'].iloc[0])}\n{text}")
         ax.set_xlabel("visit")
     else:
-        rows = f"\n{wrapped('in each group from top to bottom: ' + ', '.join(visits))}" if len(visits) > 1 else ""
+        rows = f"\n{wrapped(ax, 'in each group from top to bottom: ' + ', '.join(visits))}" if len(visits) > 1 else ""
         ax.set_xlabel(f"{text}{rows}")
     strip(ax)
-    legend_above(ax, table, alpha, columns=2)
+    legend_of_marks(ax, table, alpha, columns=2)
     return ax
 
 
@@ -240,7 +246,7 @@ def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: li
     rows = dict(zip(analytes, name_rows(ax, analytes), strict=True))
     show_scale(ax, scale)
     for edge in range(1, len(analytes)):
-        ax.axhline(edge - 0.5, color="0.92", lw=0.6, zorder=0)
+        ax.axhline(edge - 0.5, color=ink(ax, FAINT), lw=0.4, zorder=0)
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", pad=8)  # room for arrows
     step = 0.76 / lines
@@ -248,14 +254,28 @@ def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: li
         part = data[data["group"] == role]
         line = [i * len(visits) + visits.index(visit) for visit in part["visit"]]
         y = part["analyte"].map(rows).to_numpy() + (np.array(line) - (lines - 1) / 2) * step
-        for name in analytes if len(visits) > 1 else ():
+        for name in analytes if len(visits) > 1 and part["estimate"].notna().any() else ():
             mine = (part["analyte"] == name).to_numpy()
             ax.plot(scale.cut(part["estimate"][mine]), y[mine], color=COLOURS[role], ls=LINES[role], lw=0.6, zorder=1)
         bars(ax, y, part, scale, COLOURS[role])
         points(ax, y, part, scale, COLOURS[role], MARKS[role], size=4 if lines < 4 else 3.4)
-        _not_tested(ax, y, part, scale)
         ax.plot([], [], color=COLOURS[role], marker=MARKS[role], ms=5, lw=1.2, label=names[role])
+        part, y = _once_a_row(part, y, data, rows)
+        _not_tested(ax, y, part, scale)
     return ax
+
+
+def _once_a_row(part: pd.DataFrame, y: np.ndarray, data: pd.DataFrame, rows: dict[str, int]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the rows of a group that say "not tested", and their heights: one where no visit was tested, or no group either."""
+    tested = data["p_value"].notna()
+    in_analyte = tested.groupby(data["analyte"]).any().loc[part["analyte"]].to_numpy()
+    in_group = tested[part.index].groupby(part["analyte"]).transform("any").to_numpy()
+    middle = pd.Series(y, part.index).groupby(part["analyte"]).transform("mean").to_numpy()
+    whole = part["analyte"].map(rows).to_numpy(dtype=np.float64)
+    y = np.where(in_group, y, np.where(in_analyte, middle, whole))
+    first = ~part.duplicated("analyte") & (in_analyte | (part["group"] == data["group"].iloc[0]))
+    keep = (in_group | first).to_numpy()
+    return part[keep], y[keep]
 
 
 def _not_tested(ax: Axes, places: np.ndarray, data: pd.DataFrame, scale: Scale, *, upright: bool = False) -> None:
@@ -269,4 +289,4 @@ def _not_tested(ax: Axes, places: np.ndarray, data: pd.DataFrame, scale: Scale, 
             {"rotation": 90, "ha": "center", "va": "bottom" if up > 0 else "top"} if upright else {"ha": "left", "va": "center"}
         )
         shift = (0, 6 * up) if upright else (6, 0)
-        ax.annotate("not tested", spot, shift, textcoords="offset points", color=GREY, fontsize="x-small", **word)
+        ax.annotate("not tested", spot, shift, textcoords="offset points", color=ink(ax, GREY), fontsize="x-small", **word)

@@ -16,7 +16,23 @@ from ..errors import OptionError, fraction, one_of, quoted
 from ..multiplicity import order_band
 from ..results import Results
 from ..simulation.error_rates import ErrorRates
-from .drawing import FAINT, GREY, INK, axes_for, height_of, legend, name_rows, note_below, plain, ratio_axis, strip
+from ..simulation.scenario import Scenario
+from .drawing import (
+    FAINT,
+    GREY,
+    axes_for,
+    height_of,
+    ink,
+    name_rows,
+    note_below,
+    once,
+    plain,
+    ratio_axis,
+    strip,
+    visits_text,
+    wrapped,
+)
+from .legends import legend_above
 
 KINDS = ("histogram", "qq")
 MEASURES = ("size", "power")
@@ -36,10 +52,13 @@ def p_values_data(results: Results, *, kind: str = "histogram", conf_level: floa
     fraction("conf_level", conf_level)
     if not isinstance(results, Results):
         raise OptionError(f"p_values() takes Results; got {type(results).__name__}.")
+    once(results, "p_values")
     tested = results.table[results.table["p_value"].notna()]
     if kind == "histogram":
         edges = np.arange(round(1 / _BIN) + 1) / round(1 / _BIN)
-        counts = np.histogram(tested["p_value"], edges)[0]
+        # A bin ends with its right edge: p = 0.05 is among those that are at most 0.05.
+        bins = np.maximum(np.searchsorted(edges, tested["p_value"], side="left") - 1, 0)
+        counts = np.bincount(bins, minlength=len(edges) - 1)
         return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "count": counts, "expected": len(tested) * _BIN})
     data = tested.sort_values("p_value", kind="stable", ignore_index=True)[["analyte", "contrast", "visit", "p_value"]]
     n = len(data)
@@ -63,8 +82,9 @@ def p_values(results: Results, *, kind: str = "histogram", conf_level: float = 0
     Returns
     -------
     Axes
-        "histogram": how many p-values fall into each twentieth, and the line that independent tests without any effect have on
-        average. "qq": the sorted p-values over those expected, i / (n + 1), both as -log10; a triangle at the top is p = 0.
+        "histogram": how many p-values fall into each twentieth (right edge included), and the line that independent tests
+        without any effect have on average. "qq": the sorted p-values over those expected, i / (n + 1), both as -log10; a
+        triangle at the top is p = 0.
         The band holds all of them at once with probability `conf_level` where no analyte has an effect and the tests are
         independent (`order_band` in `cytokine_cc.multiplicity`). Analytes of one study are correlated, so leaving the band is
         no test. Rows without a p-value are counted below.
@@ -72,6 +92,7 @@ def p_values(results: Results, *, kind: str = "histogram", conf_level: float = 0
     Raises
     ------
     OptionError
+        Results of two tests of the same data, which would be counted as if each were new.
 
     Examples
     --------
@@ -91,15 +112,15 @@ def p_values(results: Results, *, kind: str = "histogram", conf_level: float = 0
 
 
 def _histogram(ax: Axes, data: pd.DataFrame, conf_level: float) -> None:
-    ax.bar(data["left"], data["count"], width=_BIN, align="edge", color=FAINT, edgecolor=INK, lw=0.7)
+    ax.bar(data["left"], data["count"], width=_BIN, align="edge", color=ink(ax, FAINT), edgecolor=ink(ax), lw=0.7)
     label = "expected without any effect"
-    ax.axhline(data["expected"].iloc[0], color=INK, ls=(0, (5, 3)), lw=0.9, label=label)
+    ax.axhline(data["expected"].iloc[0], color=ink(ax), ls=(0, (5, 3)), lw=0.9, label=label)
     ax.set_xlim(0, 1)
     ax.set_ylim(0, max(1.0, data["count"].max(), data["expected"].max()) * 1.08)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("p-value, not adjusted")
     ax.set_ylabel("tests")
-    _legend_above(ax)
+    legend_above(ax)
 
 
 def _qq(ax: Axes, data: pd.DataFrame, conf_level: float) -> None:
@@ -110,22 +131,19 @@ def _qq(ax: Axes, data: pd.DataFrame, conf_level: float) -> None:
     right = 1.06 * max([0.5, *expected])
     label = f"{100 * conf_level:g}% band for all of them at once,\nif tests are independent and nothing has an effect"
     if len(data) > 1:
-        ax.fill_between(expected, low, high, color=FAINT, lw=0, label=label)
+        ax.fill_between(expected, low, high, color=ink(ax, FAINT), lw=0, label=label)
     else:
-        ax.vlines(expected, low, high, color=FAINT, lw=6, label=label)
-    ax.plot([0, min(right, top)], [0, min(right, top)], color=GREY, lw=0.8)
-    ax.plot(expected[p > 0], observed[p > 0], "o", ms=4, color=INK, mfc="none" if len(data) > 100 else INK, zorder=3)
+        ax.vlines(expected, low, high, color=ink(ax, FAINT), lw=6, label=label)
+    ax.plot([0, min(right, top)], [0, min(right, top)], color=ink(ax, GREY), lw=0.8)
+    face = "none" if len(data) > 100 else ink(ax)
+    ax.plot(expected[p > 0], observed[p > 0], "o", ms=4, color=ink(ax), mfc=face, zorder=3)
     if (p == 0).any():
-        ax.plot(expected[p == 0], np.full((p == 0).sum(), top), "^", ms=5, color=INK, clip_on=False, zorder=3)
+        ax.plot(expected[p == 0], np.full((p == 0).sum(), top), "^", ms=5, color=ink(ax), clip_on=False, zorder=3)
     ax.set_xlim(0, right)
     ax.set_ylim(0, top)
-    ax.set_xlabel("\N{MINUS SIGN}log10 of the p-value expected without any effect")
-    ax.set_ylabel("\N{MINUS SIGN}log10 of the p-value, not adjusted")
-    _legend_above(ax)
-
-
-def _legend_above(ax: Axes, columns: int = 1) -> None:
-    legend(ax, ncols=columns, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    ax.set_xlabel(wrapped(ax, "\N{MINUS SIGN}log10 of the p-value expected without any effect"))
+    ax.set_ylabel(wrapped(ax, "\N{MINUS SIGN}log10 of the p-value, not adjusted", upright=True))
+    legend_above(ax)
 
 
 # ---------------------------------------------------------------- error rates
@@ -191,10 +209,11 @@ def _alpha(part: ErrorRates, label: str, given: float | None) -> float:
 
 def _effects_of(rows: pd.DataFrame, effects: Any) -> np.ndarray:
     """Look up the true ratio of each row's analyte and contrast."""
+    effects = effects.effects if isinstance(effects, Scenario) else effects
     if not isinstance(effects, pd.DataFrame | pd.Series):
         found = "nothing" if effects is None else type(effects).__name__
         raise OptionError(
-            "`effects` must hold the true ratios for measure='power': pass effects=scenario.effects, or a Series with the "
+            "`effects` must hold the true ratios for measure='power': pass effects=scenario, or a Series with the "
             f"analytes as index; got {found}."
         )
     out = []
@@ -235,8 +254,8 @@ def error_rates(
     rates : ErrorRates, or a sequence or dict of them
         From `certify`; the keys of a dict become labels.
     measure : {"size", "power"}
-    effects : DataFrame or Series, or a dict of them by label
-        For "power": true ratios, ``scenario.effects``, or a Series with the analytes as index.
+    effects : Scenario, DataFrame or Series, or a dict of them by label
+        For "power": the scenario, its true ratios ``scenario.effects``, or a Series of ratios with the analytes as index.
     alpha : float, optional
         For "size" of rates read from a file, which does not say it.
     ax : Axes, optional
@@ -267,14 +286,15 @@ def error_rates(
     names = _row_names(data)
     ax = (_size if measure == "size" else _power)(ax, data, names)
     strip(ax)
-    _legend_above(ax, 2 if measure == "size" else 1)
+    legend_above(ax, columns=2 if measure == "size" else 1)
     return ax
 
 
 def _row_names(data: pd.DataFrame) -> pd.Series:
     """Name each row's series by what differs between them."""
     several = [name for name in ("label", "test") if data[name].nunique() > 1]
-    at = np.where([c.startswith(f"{v} ") for c, v in zip(data["contrast"], data["visit"], strict=True)], "", ", " + data["visit"])
+    named = [c.startswith(f"{v} ") for c, v in zip(data["contrast"], data["visit"], strict=True)]
+    at = np.where(named, "", [f", {visits_text((visit,), ())}" for visit in data["visit"]])
     what = data["contrast"] + at
     lead = data[several].agg(", ".join, axis=1) + ": " if several else ""
     return lead + what
@@ -288,18 +308,27 @@ def _size(ax: Axes | None, data: pd.DataFrame, names: pd.Series) -> Axes:
     alone, alpha = (data["analyte"] != "").to_numpy(), float(data["alpha"].iloc[0])
     if data["n_sim"].nunique() == 1:
         error = 2 * np.sqrt(alpha * (1 - alpha) / float(data["n_sim"].dropna().iloc[0]))
-        ax.axvspan(max(0, alpha - error), alpha + error, color="0.93", lw=0, zorder=0, label="Monte Carlo error of one analyte")
-    ax.axvline(alpha, color=GREY, lw=0.9, zorder=1, label=f"alpha = {alpha:g}")
+        ax.axvspan(
+            max(0, alpha - error),
+            alpha + error,
+            color=ink(ax, FAINT),
+            alpha=0.5,
+            lw=0,
+            zorder=0,
+            label="Monte Carlo error of one analyte",
+        )
+    ax.axvline(alpha, color=ink(ax, GREY), lw=0.9, zorder=1, label=f"alpha = {alpha:g}")
     apart = 0.5 * ((np.arange(alone.sum()) * _GOLDEN) % 1 - 0.5)
     ax.plot(data["estimate"][alone], y[alone] + apart, "o", ms=3.2, color="#9ecae1", mew=0, zorder=2, label="an analyte")
     mean = data[~alone & data["estimate"].notna()]
-    ax.hlines(y[mean.index], mean["low"], mean["high"], color=INK, lw=1.2, zorder=3)
-    ax.plot(mean["estimate"], y[mean.index], "o", ms=5, color=INK, zorder=4, label="mean of the analytes")
+    ax.hlines(y[mean.index], mean["low"], mean["high"], color=ink(ax), lw=1.2, zorder=3)
+    ax.plot(mean["estimate"], y[mean.index], "o", ms=5, color=ink(ax), zorder=4, label="mean of the analytes")
     for row in y[~alone & data["estimate"].isna()]:
-        ax.annotate("no true null", (alpha, row), (6, 0), textcoords="offset points", va="center", color=GREY, fontsize="small")
+        style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": ink(ax, GREY), "fontsize": "small"}
+        ax.annotate("no true null", (alpha, row), (6, 0), **style)
     ax.set_xlim(0, 1.08 * max(2 * alpha, data["high"][~alone].max(), data["estimate"].max()))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
-    ax.set_xlabel(f"true null hypotheses with p \N{LESS-THAN OR EQUAL TO} {alpha:g}, not adjusted")
+    ax.set_xlabel(wrapped(ax, f"true null hypotheses with p \N{LESS-THAN OR EQUAL TO} {alpha:g}, not adjusted"))
     return ax
 
 
@@ -311,13 +340,14 @@ def _power(ax: Axes | None, data: pd.DataFrame, names: pd.Series) -> Axes:
     ax.set_xlim(np.exp(low - pad), np.exp(high + pad))
     ax.set_ylim(-0.02, 1.02)
     ratio_axis(ax.xaxis)
-    ax.axvline(1, color=GREY, lw=0.8, zorder=0)
+    ax.axvline(1, color=ink(ax, GREY), lw=0.8, zorder=0)
     series = list(dict.fromkeys(names))
     step = min(4.0, 16 / len(series))  # points
     for i, name in enumerate(series):
         part = data[names == name]
         beside = ScaledTranslation((i - (len(series) - 1) / 2) * step / 72, 0, ax.figure.dpi_scale_trans)
-        style: dict[str, Any] = {"color": _SERIES[i % len(_SERIES)], "zorder": 2 + i / 100, "transform": ax.transData + beside}
+        colour = ink(ax) if i % len(_SERIES) == 0 else _SERIES[i % len(_SERIES)]
+        style: dict[str, Any] = {"color": colour, "zorder": 2 + i / 100, "transform": ax.transData + beside}
         ax.vlines(part["effect"], part["low"], part["high"], lw=1, **style)
         ax.plot(part["effect"], part["estimate"], _SERIES_MARKS[i % len(_SERIES_MARKS)], ms=5, label=plain(name), **style)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))

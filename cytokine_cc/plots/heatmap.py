@@ -13,8 +13,9 @@ from matplotlib.font_manager import FontProperties
 
 from ..correlations import correlation_table, visit_slice
 from ..errors import OptionError
+from ..labels import as_label
 from ..study import Study
-from .drawing import FAINT, GREY, INK, axes_for, note_below, plain
+from .drawing import FAINT, GREY, INK, axes_for, note_below, one_line, visits_text, wrapped
 
 # Blue to orange; the negative end is darker than the positive one can be, which a grey print keeps.
 _COLOURS = ("#08306b", "#2b6cb0", "#9ecae1", "#f7f7f7", "#fdc692", "#f08a3c", "#c8500a")
@@ -96,7 +97,7 @@ def correlation(
     _colour_bar(ax, mesh, _title(study, method), dashed=_signs(ax, r, colours, cell))
     note = _note(r)
     if isinstance(study, Study):
-        ax.set_xlabel(_who(study, visit, group))
+        ax.set_xlabel(wrapped(ax, _who(study, visit, group)))
     elif note:
         ax.set_xlabel(" ")
     note_below(ax, note)
@@ -161,7 +162,7 @@ def _names(ax: Axes, names: list[Any], cell: float) -> None:
     if cell < _NAME_CELL:
         ax.set(xticks=[], yticks=[], ylabel=f"{n} analytes, like beside like")
         return
-    texts = [_one_line(name) for name in names]
+    texts = [one_line(name, _LETTERS) for name in names]
     ax.set_xticks(range(n), texts, rotation=90, fontsize=_name_size(cell))
     ax.set_yticks(range(n), texts, fontsize=_name_size(cell))
 
@@ -174,14 +175,7 @@ def _room(names: list[Any], cell: float) -> float:
     """Return about how many inches the names take."""
     if cell < _NAME_CELL:
         return 0.3
-    return max(len(_one_line(name)) for name in names) * _name_size(cell) * 0.55 / 72
-
-
-def _one_line(name: Any) -> str:
-    """Return a name of one line; of a long one the middle is left out."""
-    text = str(name)
-    half = _LETTERS // 2
-    return plain(text if len(text) <= _LETTERS else f"{text[: half - 1]}…{text[-half:]}")
+    return max(len(one_line(name, _LETTERS)) for name in names) * _name_size(cell) * 0.55 / 72
 
 
 def _signs(ax: Axes, r: np.ndarray, colours: Colormap, cell: float) -> bool:
@@ -222,9 +216,10 @@ def _who(study: Study, visit: Any, group: str | None) -> str:
     there = (study.sample_at[places] >= 0).any(axis=0)
     if group is not None:
         there &= (study.subjects["role"] == group).to_numpy(dtype=bool)
-    label = study.baseline if visit is None else visit
+    label = study.baseline if visit is None else as_label(visit)
+    at = visits_text(study.baseline_visits if label == study.baseline else (label,), study.baseline_visits)
     name = "all" if group is None else getattr(study.design, group)
-    return plain(f"{label}, {name} ({there.sum()} subjects)")
+    return f"{at}, {name} ({there.sum()} subjects)"
 
 
 def _note(r: np.ndarray) -> str:

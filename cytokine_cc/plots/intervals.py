@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..results import is_ratio, no_effect
-from .drawing import GREY, INK, legend, plain, ratio_axis
+from .drawing import GREY, group_names, ink, letters_along, paper, ratio_axis, visit_of, wrapped
+from .legends import legend_above
 
 _ROOM = 4  # an interval may reach so many usual half widths beyond the estimates before it is cut
 _WIDTH, _POINT = 1.1, 5.0
-_LABEL_WIDTH = 44  # characters
+_ONE_LINE = 44  # letters
+_AT_EDGE, _AT_SYMMETRIC_EDGE = 0.06, 0.12  # of the range: free at the ends
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,15 @@ def scale_of(table: pd.DataFrame, *, intervals: bool = True, symmetric: bool = F
         numbers = np.log(numbers) if ratio else numbers.copy()
     numbers[~np.isfinite(numbers)] = np.nan
     zero = None if null is None else float(np.log(null)) if ratio else null
-    low, high = _reach(numbers[:, 0], numbers[:, 1:] if intervals else numbers[:, :0], zero)
+    pad = _AT_SYMMETRIC_EDGE if symmetric else _AT_EDGE
+    low, high = _reach(numbers[:, 0], numbers[:, 1:] if intervals else numbers[:, :0], zero, pad)
     if symmetric and zero is not None:
         far = max(zero - low, high - zero)
         low, high = zero - far, zero + far
     return Scale(ratio, null, float(np.exp(low)), float(np.exp(high))) if ratio else Scale(ratio, null, low, high)
 
 
-def _reach(estimates: np.ndarray, ends: np.ndarray, zero: float | None) -> tuple[float, float]:
+def _reach(estimates: np.ndarray, ends: np.ndarray, zero: float | None, edge: float) -> tuple[float, float]:
     known = estimates[~np.isnan(estimates)]
     known = known if zero is None else np.append(known, zero)
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
@@ -73,7 +76,7 @@ def _reach(estimates: np.ndarray, ends: np.ndarray, zero: float | None) -> tuple
         room = max(high - low, _ROOM * usual)
         kept = np.clip(ends[~np.isnan(ends)], low - room, high + room)
         low, high = min(low, float(kept.min())), max(high, float(kept.max()))
-    pad = 0.06 * (high - low) or max(0.1, 0.1 * abs(high))
+    pad = edge * (high - low) or max(0.1, 0.1 * abs(high))
     return low - pad, high + pad
 
 
@@ -83,7 +86,7 @@ def show_scale(ax: Axes, scale: Scale, *, upright: bool = False) -> None:
     if scale.ratio:
         ratio_axis(ax.yaxis if upright else ax.xaxis)
     if scale.null is not None:
-        (ax.axhline if upright else ax.axvline)(scale.null, color=GREY, lw=0.8, zorder=0)
+        (ax.axhline if upright else ax.axvline)(scale.null, color=ink(ax, GREY), lw=0.8, zorder=0)
 
 
 def bars(ax: Axes, places: Any, data: pd.DataFrame, scale: Scale, colour: str, *, upright: bool = False) -> None:
@@ -111,15 +114,15 @@ def points(
     places, values = np.asarray(places, dtype=np.float64), data["estimate"].to_numpy(dtype=np.float64)
     inside = (values >= scale.low) & (values <= scale.high)
     found, tested = data["significant"].to_numpy(dtype=bool), data["p_value"].notna().to_numpy()
-    kinds = ((found, colour, colour), (~found & tested, colour, "white"), (~found & ~tested, GREY, "white"))
-    for kind, edge, face in kinds:
+    none = ink(ax, GREY)
+    for kind, edge, filled in ((found, colour, True), (~found & tested, colour, False), (~found & ~tested, none, False)):
         rows = kind & inside
         if rows.any():
             x, y = (places[rows], values[rows]) if upright else (values[rows], places[rows])
-            ax.plot(x, y, mark, ms=size, color=edge, mfc=face, mew=_WIDTH, zorder=2.5)
+            ax.plot(x, y, mark, ms=size, color=edge, mfc=edge if filled else paper(ax), mew=_WIDTH, zorder=2.5)
         rows = kind & ~inside & ~np.isnan(values)
         if rows.any():
-            _arrows(ax, places[rows], values[rows], values[rows], scale, edge, upright, filled=face != "white")
+            _arrows(ax, places[rows], values[rows], values[rows], scale, edge, upright, filled=filled)
 
 
 def _arrows(
@@ -129,43 +132,43 @@ def _arrows(
         if rows.any():
             edges = np.full(rows.sum(), edge)
             x, y = (places[rows], edges) if upright else (edges, places[rows])
-            face = colour if filled else "white"
+            face = colour if filled else paper(ax)
             ax.plot(x, y, mark[0 if upright else 1], ms=5, color=colour, mfc=face, clip_on=False, zorder=2.6)
 
 
-def axis_text(table: pd.DataFrame, contrast: str, *, intervals: bool = True) -> str:
+def axis_text(ax: Axes, table: pd.DataFrame, contrast: str, *, intervals: bool = True, upright: bool = False) -> str:
     """Say what the axis of estimates shows, in which unit, with which intervals."""
     first = table.iloc[0]
     what = f"estimate of {first['test']}" if first["estimand"] == "none" else first["estimand"]
     unit = ", each in its unit" if first["scale"] == "raw" and first["estimand"] != "none" else ""
     level = f"({100 * first['conf_level']:g}% interval)" if intervals and table["conf_low"].notna().any() else ""
-    between = " " if level and len(what + unit + level) < _LABEL_WIDTH else "\n"
-    return f"{wrapped(what + unit)}{between}{level}".rstrip() + f"\n{wrapped(contrast)}"
+    one_line = level and len(what + unit + level) < min(_ONE_LINE, letters_along(ax, upright=upright))
+    lines = [f"{what}{unit} {level}", contrast] if one_line else [what + unit, level, contrast]
+    return "\n".join(wrapped(ax, line, upright=upright) for line in lines if line)
 
 
-def wrapped(text: str) -> str:
-    """Break a text for the label of an axis, which no layout makes room for along the axis."""
-    return "\n".join(textwrap.wrap(plain(text), _LABEL_WIDTH))
-
-
-def contrast_text(table: pd.DataFrame) -> str:
-    """Name the comparison, with its visit where the contrast does not name it."""
-    contrast, visit = table["contrast"].iloc[0], table["visit"].iloc[0]
-    return contrast if contrast.startswith(f"{visit} ") else f"{contrast}, {visit}"
+def contrast_text(table: pd.DataFrame, meta: Mapping[str, Any]) -> str:
+    """Name the comparison with the user's labels, and its visit."""
+    contrast, visit = str(table["contrast"].iloc[0]), str(table["visit"].iloc[0])
+    names, at = group_names(meta), visit_of(visit, meta)
+    if contrast.startswith(f"{visit} "):
+        change, _, role = contrast.partition(" in ")
+        sign = change.removeprefix(f"{visit} ")[:1]
+        return f"{at} {sign} {visit_of(change.removeprefix(f'{visit} {sign} '), meta)} in {names.get(role, role)}"
+    for sign in "/-":
+        contrast = contrast.replace(f"case {sign} control", f"{names['case']} {sign} {names['control']}")
+    return f"{contrast}, {at}"
 
 
 def p_name(table: pd.DataFrame) -> str:
     """Name the p-value that is compared with alpha, such as "BH-adjusted p"."""
-    methods = table["adjust"].unique()
-    if len(methods) > 1:
-        return "adjusted p"
-    return "p" if methods[0] == "none" else f"{methods[0] if methods[0].isupper() else methods[0].capitalize()}-adjusted p"
+    method = str(table["adjust"].iloc[0])
+    return "p" if method == "none" else f"{method if method.isupper() else method.capitalize()}-adjusted p"
 
 
-def legend_above(ax: Axes, table: pd.DataFrame, alpha: float, *, columns: int = 1) -> None:
+def legend_of_marks(ax: Axes, table: pd.DataFrame, alpha: float, *, columns: int = 1) -> None:
     """Say above the axes what filled and open marks mean, after what has a label already."""
-    name = p_name(table)
-    ax.plot([], [], "o", ms=_POINT, color=INK, label=f"{name} \N{LESS-THAN OR EQUAL TO} {alpha:g}")
-    ax.plot([], [], "o", ms=_POINT, color=INK, mfc="white", mew=_WIDTH, label=f"{name} > {alpha:g}")
-    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "handletextpad": 0.4, "handlelength": 1.6}
-    legend(ax, ncols=columns, **place)
+    name, colour = p_name(table), ink(ax)
+    ax.plot([], [], "o", ms=_POINT, color=colour, label=f"{name} \N{LESS-THAN OR EQUAL TO} {alpha:g}")
+    ax.plot([], [], "o", ms=_POINT, color=colour, mfc=paper(ax), mew=_WIDTH, label=f"{name} > {alpha:g}")
+    legend_above(ax, columns=columns)

@@ -17,8 +17,26 @@ from ..errors import OptionError, one_of, texts
 from ..labels import as_label, as_tuple
 from ..study import Study
 from ..summaries import QUARTILES, descriptives
-from .drawing import COLOURS, FAINT, GREY, INK, axes_for, height_of, legend_above, name_rows, note_below, plain, short, strip
-from .points import KINDS, level_axis, level_points, mark_handles, mark_levels, note_on, of_study, spread, unit_text
+from .drawing import (
+    COLOURS,
+    FAINT,
+    GREY,
+    axes_for,
+    group_ink,
+    height_of,
+    ink,
+    letters_along,
+    name_rows,
+    note_below,
+    row_font,
+    short,
+    strip,
+    text_scale,
+    visits_text,
+    wrapped,
+)
+from .legends import legend_above
+from .points import BELOW, KINDS, OPEN, level_axis, level_points, mark_handles, mark_levels, note_on, of_study, spread, unit_text
 
 _DODGE, _JITTER, _BOX = 0.23, 0.13, 0.17  # of a row: a group from its middle; points and box from the group's middle
 _TIES = 0.16  # of the way between two visits, which equal values share
@@ -28,9 +46,10 @@ _CHARACTER = 0.09  # inches
 def distributions_data(study: Study, analytes: Iterable[str] | None = None, *, visit: Any = None) -> pd.DataFrame:
     """Return what `distributions` draws: every value of one visit, and the quartiles of `descriptives`.
 
-    Columns analyte, unit, visit, group, subject (empty for quartiles), kind ("measured", "extrapolated", "below", "above",
-    "missing", "q1", "median", "q3"), value (in the unit; of a value beyond a limit, that limit) and limit (which: "stated",
-    "lowest measured", "highest measured", "not known"; else empty).
+    Columns analyte, unit, visit, group, subject (empty for quartiles), kind ("measured"; "below", "above": no number; "under",
+    "over": a number beyond a limit that is known; "flagged": a number that the file flags, or the mean of wells of which some
+    were beyond a limit; "missing"; "q1", "median", "q3"), value (in the unit; of "below" and "above" the limit) and limit (of
+    these: "stated", "lowest measured", "highest measured", "not known"; else empty).
     """
     study = of_study(study, "distributions", "analytes", None if analytes is None else texts("analytes", analytes))
     label = study.baseline if visit is None else one_of("visit", as_label(visit), (study.baseline, *study.visits))
@@ -43,12 +62,13 @@ def distributions(
 ) -> Axes:
     """How are the levels of each analyte distributed in cases and in controls?
 
-    One row an analyte, cases above controls. A filled mark is a value within the limits, a small open one of the same shape a
-    number that the instrument flagged as extrapolated, drawn as reported. A value below a limit is an open triangle that points
-    down, at its limit; one above, a triangle that points up. Where the limit is not stated, the triangle stands at the lowest
-    (highest) value measured on that plate, as a plan would take it, and a note under the axis says so. Boxes are the quartiles of
-    `descriptives`, which substitutes nothing: where a quartile lies among values beyond a limit, the box is dashed and open on
-    that side.
+    One row an analyte, cases above controls. A filled mark is a number, an open one not quite. Round or a diamond: within the
+    limits, or small and open, flagged by the instrument or the mean of wells of which some were beyond a limit. A triangle that
+    points down: below the limit; filled, a number under a limit that is known, drawn as reported; open, no number, drawn at its
+    limit. Triangles that point up: above a limit likewise. Where the limit is not stated, an open triangle stands at the lowest
+    (highest) value measured on that plate, as a plan would take it, and a note under the axis says so. At the right, how many
+    are below their limit, with a number or without, as `descriptives` counts. Boxes are the quartiles of `descriptives`, which
+    substitutes nothing: where a quartile lies among values beyond a limit, the box is dashed and open on that side.
 
     Parameters
     ----------
@@ -87,27 +107,27 @@ def distributions(
     unit, units = unit_text(data)
     name_rows(ax, [f"{name} ({units[name]})" if units[name] else name for name in names])
     level_axis(ax.xaxis, scale, data)
-    ax.grid(axis="x", color=FAINT, lw=0.4)
+    ax.grid(axis="x", color=ink(ax, FAINT), lw=0.4)
     ax.set_axisbelow(True)
-    ax.hlines(np.arange(1, len(names)) - 0.5, 0, 1, transform=ax.get_yaxis_transform(), color=FAINT, lw=0.5, zorder=0)
+    ax.hlines(np.arange(1, len(names)) - 0.5, 0, 1, transform=ax.get_yaxis_transform(), color=ink(ax, FAINT), lw=0.5, zorder=0)
+    size = row_font(ax, 2 * len(names), "x-small")
     for group, part in data.groupby("group"):
         row = pd.Index(names).get_indexer(part["analyte"]) + (_DODGE if group == "control" else -_DODGE)
         _boxes(ax, part, row, group)
         for kind, flags in _kinds(part):
             mark_levels(ax, part["value"][flags], row[flags] + spread(part[flags]) * _JITTER, kind, group)
-        _say_empty(ax, part, row)
-        _count_below(ax, part, row, group)
+        _say_empty(ax, part, row, size)
+        _count_below(ax, part, row, group, size)
     visits = data["visit"][data["subject"] != ""].unique()
     several = ["each visit's sample is a mark; boxes: means of the visits by subject"] if len(visits) > 1 else []
-    ax.set_xlabel(f"level at {_when(study, visits)}, {unit}")
-    note_below(ax, note_on(data, several))
-    summary = Line2D([], [], color=INK, lw=1.6, marker="s", ms=7, mfc="none", mew=0.6)
-    counted = "below its limit (how many: right)"
-    handles = {counted if name == KINDS["below"] else name: mark for name, mark in mark_handles(study, data).items()}
-    handles["median, quartiles"] = summary
+    counted = ["right of each row: how many are below their limit"] if data["kind"].isin(BELOW).any() else []
+    ax.set_xlabel(wrapped(ax, f"level at {visits_text(visits, study.baseline_visits)}, {unit}"))
+    note_below(ax, note_on(data, counted + several))
+    handles = mark_handles(study, data)
+    handles["median, quartiles"] = Line2D([], [], color=ink(ax), lw=1.6, marker="s", ms=7, mfc="none", mew=0.6)
     if data["value"][data["kind"].isin(QUARTILES)].isna().any():
-        handles["quartile beyond a limit"] = Line2D([], [], color=INK, lw=0.8, ls=(0, (2, 1.5)))
-    legend_above(ax, handles)
+        handles["quartile beyond a limit"] = Line2D([], [], color=ink(ax), lw=0.8, ls=(0, (2, 1.5)))
+    legend_above(ax, handles, side="right")
     strip(ax)
     return ax
 
@@ -131,6 +151,8 @@ def paired_lines_data(study: Study, analyte: str, *, visits: Any = None) -> pd.D
 
 def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str = "log", ax: Axes | None = None) -> Axes:
     """How did the level of an analyte go from visit to visit in each subject?
+
+    Lines join the visits of one subject. Matched subjects are not joined: sets are no part of this picture.
 
     Cases on the left, controls on the right; a thin line is a subject, through the visits that it has, and a subject with one
     visit is a mark alone. Marks are those of `distributions`. A line is dashed where one of its ends lies beyond a limit: its
@@ -177,7 +199,8 @@ def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str =
     ax = axes_for(ax, min(max(5.0, 2 + 1.5 * n), 10), 4)
     level_axis(ax.yaxis, scale, data)
     handles = mark_handles(study, data)
-    for half, (group, title) in enumerate(zip(COLOURS, list(handles)[:2], strict=True)):
+    titles = _titles(ax, list(handles)[:2])
+    for half, (group, title) in enumerate(zip(COLOURS, titles, strict=True)):
         place = {label: i + half * (n + 0.2) for i, label in enumerate(shown)}
         part = data[(data["group"] == group) & (data["subject"] != "")]
         x = part["visit"].map(place).to_numpy(dtype=float)
@@ -189,22 +212,30 @@ def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str =
         middle = half * (n + 0.2) + (n - 1) / 2
         lift = ScaledTranslation(0, 4 / 72, ax.figure.dpi_scale_trans)
         where = ax.get_xaxis_transform() + lift
-        ax.text(middle, 1, title, transform=where, ha="center", va="bottom", color=COLOURS[group])
+        ax.text(middle, 1, title, transform=where, ha="center", va="bottom", color=group_ink(ax, group))
         if part["value"].isna().all():
-            ax.text(middle, 0.5, "no value", transform=ax.get_xaxis_transform(), ha="center", color=GREY)
+            ax.text(middle, 0.5, "no value", transform=ax.get_xaxis_transform(), ha="center", color=ink(ax, GREY))
     ax.set_xlim(-0.4, 2 * n - 0.4)
     _name_visits(ax, shown)
-    ax.set_ylabel("\n".join(textwrap.wrap(plain(f"{analyte}, {unit_text(data)[0]}"), 44)))
+    if data["value"].isna().all():
+        ax.set_yticks([], minor=False)
+        ax.set_yticks([], minor=True)
+    ax.set_ylabel(wrapped(ax, f"{analyte}, {unit_text(data)[0]}", upright=True))
     medians = data["value"][data["kind"] == "median"]
-    hidden = medians.isna().any() and data["kind"].isin(["below", "above"]).any()
+    hidden = medians.isna().any() and data["kind"].isin(OPEN).any()
     ax.set_xlabel("visit")
     note_below(ax, note_on(data, ["no median where it lies among values beyond a limit"] if hidden else []))
     if medians.notna().any():
-        handles["median"] = Line2D([], [], color=INK, lw=2.2)
-    titles = [float(text.get_fontsize()) * (text.get_text().count("\n") + 1) for text in ax.texts]
-    legend_above(ax, dict(list(handles.items())[2:]), lift=1.35 * max(titles))
+        handles["median"] = Line2D([], [], color=ink(ax), lw=2.2)
+    lines = max(title.count("\n") + 1 for title in titles)
+    legend_above(ax, dict(list(handles.items())[2:]), lift=13.5 * lines * text_scale(), side="right")
     strip(ax)
     return ax
+
+
+def _titles(ax: Axes, names: Sequence[str]) -> list[str]:
+    """Break the titles of the halves so that they do not meet."""
+    return ["\n".join(textwrap.wrap(name.replace("\n", " "), max(letters_along(ax) // 2 - 2, 8))) for name in names]
 
 
 def _with_summaries(study: Study, visits: Sequence[str], names: list[str], labels: Sequence[str]) -> pd.DataFrame:
@@ -243,33 +274,34 @@ def _boxes(ax: Axes, part: pd.DataFrame, row: np.ndarray, group: str) -> None:
         solid += [[(end, y - _BOX), (end, y + _BOX)] for end in (q1, q3) if not np.isnan(end)]
         medians += [[(median, y - _BOX), (median, y + _BOX)]] * (not np.isnan(median))
     styles: tuple[tuple[str, list, dict[str, Any]], ...] = (
-        ("box", solid, {"color": INK, "lw": 0.7, "zorder": 2.5}),
-        ("open box", dashed, {"color": INK, "lw": 0.7, "ls": [(0, (2, 1.5))], "zorder": 2.5}),
-        ("median", medians, {"color": INK, "lw": 1.8, "zorder": 3}),
+        ("box", solid, {"color": ink(ax), "lw": 0.7, "zorder": 2.5}),
+        ("open box", dashed, {"color": ink(ax), "lw": 0.7, "ls": [(0, (2, 1.5))], "zorder": 2.5}),
+        ("median", medians, {"color": ink(ax), "lw": 1.8, "zorder": 3}),
     )
     for what, segments, style in styles:
         ax.add_collection(LineCollection(segments, label=f"_{group} {what}", **style), autolim=False)
 
 
-def _say_empty(ax: Axes, part: pd.DataFrame, row: np.ndarray) -> None:
+def _say_empty(ax: Axes, part: pd.DataFrame, row: np.ndarray, size: float) -> None:
     """Say in a row that it holds no mark, and why."""
     points = part[part["subject"] != ""]
     unknown = set(points["analyte"][points["limit"] == "not known"])
     filled = set(points["analyte"][points["value"].notna()])
-    style: dict[str, Any] = {"va": "center", "color": GREY, "fontsize": "xx-small"}
+    style: dict[str, Any] = {"va": "center", "color": ink(ax, GREY), "fontsize": size}
     for name, y in dict(zip(part["analyte"], row, strict=True)).items():
         if name not in filled:
             text = "beyond a limit that is not known" if name in unknown else "no value"
             ax.text(0.01, y, text, transform=ax.get_yaxis_transform(), **style)
 
 
-def _count_below(ax: Axes, part: pd.DataFrame, row: np.ndarray, group: str) -> None:
-    """Write the number of triangles at limits beside each row: they lie on each other."""
-    counts = (part["kind"] == "below").groupby(part["analyte"], sort=False).sum()
-    style: dict[str, Any] = {"va": "center", "color": COLOURS[group], "fontsize": "xx-small"}
+def _count_below(ax: Axes, part: pd.DataFrame, row: np.ndarray, group: str, size: float) -> None:
+    """Write beside each row how many are below their limit, as `descriptives` counts: a subject once, of several visits."""
+    points = part[part["subject"] != ""]
+    below = points["subject"].where(points["kind"].isin(BELOW)).groupby(points["analyte"], sort=False).nunique()
+    style: dict[str, Any] = {"va": "center", "color": group_ink(ax, group), "fontsize": size}
     for name, y in dict(zip(part["analyte"], row, strict=True)).items():
-        if counts[name]:
-            ax.text(1.01, y, str(counts[name]), transform=ax.get_yaxis_transform(), **style)
+        if below.get(name, 0):
+            ax.text(1.01, y, str(below[name]), transform=ax.get_yaxis_transform(), **style)
 
 
 def _apart(part: pd.DataFrame) -> np.ndarray:
@@ -282,7 +314,7 @@ def _apart(part: pd.DataFrame) -> np.ndarray:
 def _lines(ax: Axes, part: pd.DataFrame, group: str) -> None:
     segments: dict[bool, list] = {False: [], True: []}
     for _, own in part.dropna(subset="value").groupby("subject", sort=False):
-        bound = own["kind"].isin(["below", "above"]).tolist()
+        bound = own["kind"].isin(OPEN).tolist()
         ends = list(zip(own["x"], own["value"], strict=True))
         for i in range(len(ends) - 1):
             segments[bound[i] or bound[i + 1]].append(ends[i : i + 2])
@@ -300,7 +332,7 @@ def _median_line(ax: Axes, medians: pd.Series, place: dict[str, float], study: S
             x = [place[visit] for visit in (study.baseline_visits if label == study.baseline else (label,))]
             ends += [(at, medians[label]) for at in dict.fromkeys((min(x), max(x)))]
     if ends:
-        ax.plot(*zip(*ends, strict=True), color=INK, marker="_", ms=12, mew=2.2, lw=2.2, zorder=3.5, label="_median")
+        ax.plot(*zip(*ends, strict=True), color=ink(ax), marker="_", ms=12, mew=2.2, lw=2.2, zorder=3.5, label="_median")
 
 
 def _name_visits(ax: Axes, visits: Sequence[str]) -> None:
@@ -308,15 +340,6 @@ def _name_visits(ax: Axes, visits: Sequence[str]) -> None:
     places = [i + half * (n + 0.2) for half in (0, 1) for i in range(n)]
     names = [short(label, 14) for label in visits]
     longest = max(len(line) for name in names for line in name.split("\n"))
-    room = ax.bbox.width / ax.figure.dpi / (2 * n + 0.2)
+    room = ax.bbox.width / ax.figure.dpi / text_scale() / (2 * n + 0.2)
     turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if longest * _CHARACTER > room else {}
     ax.set_xticks(places, names * 2, **turned)
-
-
-def _when(study: Study, visits: Sequence[str]) -> str:
-    """Name the visits in words: "baseline", "month6", "visit 6", "baseline (visits a, b)"."""
-    names = ", ".join(plain(label) for label in visits)
-    if tuple(visits) == ("baseline",):
-        return "baseline"
-    named = f"visit{'s' if len(visits) > 1 else ''} {names}" if len(visits) > 1 or len(names) < 3 else names
-    return f"baseline ({named})" if set(visits) <= set(study.baseline_visits) else named

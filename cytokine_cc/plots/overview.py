@@ -13,10 +13,25 @@ from matplotlib.ticker import MaxNLocator
 from ..balance import balance_table
 from ..correlations import visit_slice
 from ..errors import OptionError, fraction, quoted
-from ..labels import as_labels
+from ..labels import as_label, as_labels
 from ..study import Study
-from .drawing import COLOURS, GREY, INK, axes_for, height_of, legend, name_rows, note_below, plain, strip
+from .drawing import (
+    COLOURS,
+    GREY,
+    axes_for,
+    height_of,
+    ink,
+    name_rows,
+    note_below,
+    one_line,
+    paper,
+    short,
+    strip,
+    visits_text,
+    wrapped,
+)
 from .heatmap import correlation, correlation_data
+from .legends import legend_above
 from .sample_map import samples, samples_data
 
 __all__ = [
@@ -31,7 +46,6 @@ __all__ = [
 ]
 
 _NEEDED = ("covariate", "level", "std_difference", "matched_on")
-_ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "handletextpad": 0.5}
 
 
 def balance_data(study: Study | pd.DataFrame) -> pd.DataFrame:
@@ -87,30 +101,30 @@ def balance(study: Study | pd.DataFrame, *, threshold: float = 0.1, ax: Axes | N
     known, matched = np.isfinite(x), data["matched_on"].to_numpy(dtype=bool)
     edge = 1.12 * max(2 * threshold, 0.25, np.abs(x[known]).max(initial=0.0))
     ax.set_xlim(-edge, edge)
-    ax.axvline(0, color=GREY, lw=0.8, zorder=1)
+    ax.axvline(0, color=ink(ax, GREY), lw=0.8, zorder=1)
     for side in (-threshold, threshold):
-        ax.axvline(side, color=GREY, lw=0.8, ls=(0, (4, 3)), zorder=1)
-    for own, face, label in ((matched, INK, "matched on"), (~matched, "white", "not matched on")):
+        ax.axvline(side, color=ink(ax, GREY), lw=0.8, ls=(0, (4, 3)), zorder=1)
+    for own, face, label in ((matched, ink(ax), "matched on"), (~matched, paper(ax), "not matched on")):
         if own.any():
-            ax.plot(x[known & own], rows[known & own], "o", ms=5, color=INK, mfc=face, label=label)
+            ax.plot(x[known & own], rows[known & own], "o", ms=5, color=ink(ax), mfc=face, label=label)
         for end, mark in ((np.inf, ">"), (-np.inf, "<")):
             at = rows[own & (x == end)]
-            ax.plot(np.full(len(at), 0.97 * np.sign(end) * edge), at, mark, ms=7, color=INK, mfc=face, zorder=3)
+            ax.plot(np.full(len(at), 0.97 * np.sign(end) * edge), at, mark, ms=7, color=ink(ax), mfc=face, zorder=3)
     for row in rows[np.isnan(x)]:
-        text = plain(data.loc[row, "level"]) or "not compared: fewer than 2 values"
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-        ax.text(0, row, text, ha="center", va="center", color=GREY, fontsize="small", bbox=box)
-    ax.set_xlabel(_difference_text(study))
+        text = one_line(data.loc[row, "level"], 50) or "not compared: fewer than 2 values"
+        box = {"facecolor": paper(ax), "edgecolor": "none", "pad": 1.0}
+        ax.text(0, row, text, ha="center", va="center", color=ink(ax, GREY), fontsize="small", bbox=box)
+    ax.set_xlabel(wrapped(ax, _difference_text(study)))
     note_below(ax, f"dashed: \N{PLUS-MINUS SIGN}{threshold:g}")
     strip(ax)
     ax.spines["left"].set_visible(False)
-    legend(ax, ncols=2, **_ABOVE)
+    legend_above(ax, columns=2)
     return ax
 
 
 def _difference_text(study: Study | pd.DataFrame) -> str:
     names = (study.design.case, study.design.control) if isinstance(study, Study) else ("case", "control")
-    return plain(f"standardised difference, {names[0]} \N{MINUS SIGN} {names[1]}")
+    return f"standardised difference, {names[0]} \N{MINUS SIGN} {names[1]}"
 
 
 def plates_data(study: Study, *, visit: Any = None) -> pd.DataFrame:
@@ -169,14 +183,15 @@ def plates(study: Study, *, visit: Any = None, ax: Axes | None = None) -> Axes:
     top = max(int(data["n"].max()), 1)
     for group, shift, hatch in (("case", -0.2, ""), ("control", 0.2, "////")):
         n = data.loc[data["group"] == group, "n"].to_numpy()
-        label = plain(f"{getattr(study.design, group)} ({n.sum():,})")
-        ax.barh(rows + shift, n, 0.38, color=COLOURS[group], hatch=hatch, edgecolor="white", lw=0, label=label)
+        label = f"{short(getattr(study.design, group))} ({n.sum():,})"
+        ax.barh(rows + shift, n, 0.38, color=COLOURS[group], hatch=hatch, edgecolor=paper(ax), lw=0, label=label)
         for row, count in zip(rows + shift, n, strict=True):
             ax.annotate(f"{count:,}", (count, row), (3, 0), textcoords="offset points", va="center", fontsize="small")
     ax.set_xlim(0, 1.08 * top)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.set_xlabel(plain(f"samples at {study.baseline if visit is None else visit}"))
+    shown = study.baseline_visits if visit is None or as_label(visit) == study.baseline else (as_label(visit),)
+    ax.set_xlabel(wrapped(ax, f"samples at {visits_text(shown, study.baseline_visits)}"))
     ax.set_ylabel("plate")
     strip(ax)
-    legend(ax, ncols=2, **_ABOVE)
+    legend_above(ax, columns=2)
     return ax

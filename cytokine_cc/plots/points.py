@@ -12,7 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 
 from ..errors import OptionError, one_of, quoted
-from ..limits import back_transform
+from ..limits import back_transform, beyond_limits
 from ..panel import State
 from ..study import Study
 from .drawing import ABOVE_MARK, BELOW_MARK, COLOURS, GREY, MARKS, plain, ratio_axis, short
@@ -20,13 +20,18 @@ from .drawing import ABOVE_MARK, BELOW_MARK, COLOURS, GREY, MARKS, plain, ratio_
 # Kinds of values that are drawn -> how the legend calls them.
 KINDS = {
     "measured": "",
-    "extrapolated": "extrapolated",
-    "below": "below its limit",
-    "above": "above its limit",
+    "flagged": "flagged, or a well beyond a limit",
+    "under": "number below its limit",
+    "below": "below its limit, no number",
+    "over": "number above its limit",
+    "above": "above its limit, no number",
 }
-_KIND_OF = np.array([kind.name.lower() for kind in State], dtype=object)
-_SIZES = {"measured": 9, "extrapolated": 6, "below": 11, "above": 11}
-_SHAPES = {"below": BELOW_MARK, "above": ABOVE_MARK}
+BELOW = ("below", "under")  # what descriptives counts as below
+OPEN = ("below", "above")  # what is known by a bound only
+_KIND_OF = {State.MEASURED: "measured", State.EXTRAPOLATED: "flagged", State.BELOW: "below", State.ABOVE: "above"}
+_SIZES = {"measured": 9, "flagged": 6, "below": 11, "above": 11, "under": 9, "over": 9}
+_SHAPES = {"below": BELOW_MARK, "under": BELOW_MARK, "above": ABOVE_MARK, "over": ABOVE_MARK}
+_FILLED = ("measured", "under", "over")  # a number that is known
 
 
 def of_study(study: Any, function: str, argument: str, analytes: Sequence[str] | None) -> Study:
@@ -39,7 +44,7 @@ def of_study(study: Any, function: str, argument: str, analytes: Sequence[str] |
 
 
 def level_points(study: Study, visits: Sequence[str]) -> pd.DataFrame:
-    """Return every cell of some visits: a number in the unit as reported, or the limit that a value lies beyond.
+    """Return every cell of some visits: a number in the unit as reported, or the limit of a value that has none.
 
     Columns analyte, unit, visit, group, subject, kind, value, limit; see `distributions_data`. By analyte, visit, subject.
     """
@@ -52,6 +57,9 @@ def level_points(study: Study, visits: Sequence[str]) -> pd.DataFrame:
     limit = np.where(np.isnan(stated), np.where(below, lowest, highest), stated)
     place = back_transform(np.where(beyond, limit, value), arrays.logged or "raw")
     stood_in = np.where(below, "lowest measured", "highest measured")
+    kind = np.select([state == known for known in _KIND_OF], list(_KIND_OF.values()), "missing").astype(object)
+    under, over = beyond_limits(value, state, lower, upper)
+    kind[under & ~below], kind[over & ~above] = "under", "over"
     which = np.select([~beyond, ~np.isnan(stated), np.isnan(limit)], ["", "stated", "not known"], stood_in).astype(object)
     there = np.broadcast_to((study.sample_at[at] >= 0)[:, None, :], state.shape)
     a, v, s = np.nonzero(np.swapaxes(there, 0, 1))
@@ -62,7 +70,7 @@ def level_points(study: Study, visits: Sequence[str]) -> pd.DataFrame:
             "visit": np.array(visits, dtype=object)[v],
             "group": study.subjects["role"].to_numpy(dtype=object)[s],
             "subject": study.subjects.index.to_numpy(dtype=object)[s],
-            "kind": _KIND_OF[state[v, a, s]],
+            "kind": kind[v, a, s],
             "value": place[v, a, s],
             "limit": which[v, a, s],
         }
@@ -81,7 +89,7 @@ def spread(part: pd.DataFrame) -> np.ndarray:
 
 def mark_levels(ax: Axes, x: Any, y: Any, kind: str, group: str) -> None:
     """Draw values of one kind and group."""
-    colour, filled = COLOURS[group], kind == "measured"
+    colour, filled = COLOURS[group], kind in _FILLED
     style: dict[str, Any] = {"s": _SIZES[kind], "marker": _SHAPES.get(kind, MARKS[group]), "edgecolors": colour, "zorder": 2}
     style |= {"facecolors": colour, "linewidths": 0, "alpha": 0.7} if filled else {"facecolors": "none", "linewidths": 0.7}
     ax.scatter(x, y, label=f"_{group} {kind}", **style)
@@ -98,7 +106,8 @@ def mark_handles(study: Study, data: pd.DataFrame) -> dict[str, Line2D]:
     drawn = set(data["kind"][data["value"].notna()])
     for kind, text in KINDS.items():
         if text and kind in drawn:
-            handles[text] = Line2D([], [], ls="", marker=_SHAPES.get(kind, MARKS["case"]), mfc="none", mec=GREY, mew=0.7, ms=4)
+            face = GREY if kind in _FILLED else "none"
+            handles[text] = Line2D([], [], ls="", marker=_SHAPES.get(kind, MARKS["case"]), mfc=face, mec=GREY, mew=0.7, ms=4)
     return handles
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,25 +14,26 @@ from matplotlib.patches import Patch
 from ..errors import OptionError
 from ..panel import State
 from ..study import Study
-from .drawing import FAINT, INK, axes_for, plain, short
+from .drawing import FAINT, axes_for, ink, one_line, plain, short
 
 CELLS = ("no sample", "no value", "some", "all")
 _COLOURS = ("white", "#e3e3e3", "#9ecae1", "#2b6cb0")  # of CELLS; lighter is less, also in grey
 _TALLEST, _ROW, _NAMED_ROW, _HEADER = 7.5, 0.15, 0.1, 0.26  # inches
-_VISIT_WIDTH, _REASON_WIDTH = 12, 26  # characters
+_VISIT_WIDTH, _REASON_WIDTH, _NAME_WIDTH = 12, 26, 18  # characters
 
 
 def samples_data(study: Study) -> pd.DataFrame:
     """Return what `samples` draws: one row a subject and visit of the panel, in the order drawn.
 
     Columns subject; block ("case", "control", "left out"); reason (why left out); visit; analysed (whether the design names
-    the visit); n_values, n_missing (analytes); cell, one of "all" (a value, beyond a limit or not, of every analyte), "some",
-    "no value", "no sample".
+    the visit); n_values, n_missing (analytes); cell, one of "all" (a value, beyond a limit or not, of every analyte that has a
+    value in some sample), "some", "no value", "no sample".
     """
     if not isinstance(study, Study):
         raise OptionError(f"samples() takes a Study; got {type(study).__name__}.")
     panel = study.panel
-    values = (panel.state.to_numpy() != State.MISSING).sum(axis=1)
+    there = panel.state.to_numpy() != State.MISSING
+    values, known = there.sum(axis=1), int(there.any(axis=0).sum())
     own = (*study.baseline_visits, *study.visits)
     visits = [*own, *(label for label in dict.fromkeys(panel.samples["visit"]) if label not in own)]
     reasons = dict(study.excluded[["subject", "reason"]].itertuples(index=False))
@@ -45,7 +45,7 @@ def samples_data(study: Study) -> pd.DataFrame:
     for subject in [*roles, *reasons]:
         for visit in visits:
             n = found.get((subject, visit))
-            cell = "no sample" if n is None else "all" if n == m else "some" if n else "no value"
+            cell = "no sample" if n is None else "all" if n == known > 0 else "some" if n else "no value"
             count = (0, 0) if n is None else (n, m - n)
             rows.append((subject, roles.get(subject, "left out"), reasons.get(subject, ""), visit, visit in own, *count, cell))
     names = ["subject", "block", "reason", "visit", "analysed", "n_values", "n_missing", "cell"]
@@ -74,7 +74,8 @@ def samples(study: Study, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Subjects x visits: cases, controls, and those that were left out, with the reason. Dark where every analyte has a value
-        (beyond a limit or not), light where some are missing, grey where all are, white where there is no sample. Above each
+        (beyond a limit or not; those without a value in any sample are not asked for, and counted below), light where some
+        are missing, grey where all are, white where there is no sample. Above each
         block its number of samples by visit. Within a block subjects with the same samples stand together; their names are
         written where they can be read.
 
@@ -115,10 +116,10 @@ def samples(study: Study, *, ax: Axes | None = None) -> Axes:
         top += len(codes)
     _axis(ax, data, visits, top)
     if row >= _NAMED_ROW:
-        ax.set_yticks(places, [_one_line(name) for name in names], fontsize=min(7.5, 72 * row * 0.8))
+        ax.set_yticks(places, [one_line(name, _NAME_WIDTH) for name in names], fontsize=min(7.5, 72 * row * 0.8))
     else:
         ax.set(yticks=[], ylabel=f"{n:,} subjects")
-    _legend(ax, data, len(study.analytes))
+    _legend(ax, data, study)
     return ax
 
 
@@ -127,7 +128,7 @@ def _block(ax: Axes, codes: np.ndarray, top: float, row: float) -> None:
     x, y = np.arange(visits + 1) - 0.5, top + np.arange(rows + 1)
     lines = {"edgecolors": FAINT, "linewidth": 0.4} if row >= 0.04 else {"linewidth": 0}
     ax.pcolormesh(x, y, codes, cmap=ListedColormap(_COLOURS), vmin=-0.5, vmax=3.5, rasterized=codes.size > 3000, **lines)
-    ax.plot(x[[0, -1, -1, 0, 0]], y[[0, 0, -1, -1, 0]], color=INK, lw=0.6, clip_on=False)
+    ax.plot(x[[0, -1, -1, 0, 0]], y[[0, 0, -1, -1, 0]], color=ink(ax), lw=0.6, clip_on=False)
 
 
 def _header(ax: Axes, part: pd.DataFrame, visits: Sequence[str], y: float) -> None:
@@ -157,22 +158,22 @@ def _axis(ax: Axes, data: pd.DataFrame, visits: Sequence[str], bottom: float) ->
     ax.spines[:].set_visible(False)
 
 
-def _one_line(name: Any, letters: int = 18) -> str:
-    text = str(name)
-    return plain(text if len(text) <= letters else f"{text[: letters // 2 - 1]}…{text[-letters // 2 :]}")
-
-
-def _legend(ax: Axes, data: pd.DataFrame, m: int) -> None:
-    counts = data["cell"].value_counts()
+def _legend(ax: Axes, data: pd.DataFrame, study: Study) -> None:
+    counts, state = data["cell"].value_counts(), study.panel.state.to_numpy()
+    never = int((state == State.MISSING).all(axis=0).sum())
+    m = state.shape[1] - never
     texts = {"all": f"all {m} analytes" if m > 1 else "with a value", "some": "some analytes missing", "no value": "no value"}
     handles = [
         Patch(
             facecolor=colour,
-            edgecolor=INK,
+            edgecolor=ink(ax),
             lw=0.6,
             label=f"{texts.get(cell, cell)} ({counts[cell]:,}{' samples' if cell == 'all' else ''})",
         )
         for cell, colour in reversed(list(zip(CELLS, _COLOURS, strict=True)))
         if counts.get(cell, 0)
     ]
+    if never:
+        text = f"{never:,} analyte{'' if never == 1 else 's'} without any value not counted"
+        handles.append(Patch(facecolor="none", edgecolor="none", label=text))
     ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.02, 0), frameon=False, fontsize="small", handlelength=1.2)

@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
@@ -25,19 +26,24 @@ from .drawing import (
     ROW_HEIGHT,
     axes_for,
     height_of,
-    legend_above,
+    ink,
     name_rows,
     note_below,
     plain,
+    row_room,
     short,
     strip,
+    visits_text,
+    wrapped,
 )
+from .legends import legend_above
 
 BY = ("group", "plate", "visit")
 _NEEDED = ("analyte", "visit", "group", "n", "n_below", "n_above")
 _BAR, _GAP = 0.055, 0.06  # inches: the least height of a bar, and what lies between rows
 _THICK = 0.8  # of a row, all its bars
 _HATCH = "//////"
+_LEAST = 4.0  # points of a letter
 
 
 def detection_data(study: Study | pd.DataFrame, *, by: str = "group", visit: Any = None) -> pd.DataFrame:
@@ -99,9 +105,9 @@ def detection(study: Study | pd.DataFrame, *, by: str = "group", visit: Any = No
     ax = axes_for(ax, 7, height_of(len(names), margin=1.4, row=max(ROW_HEIGHT, _BAR * len(levels) + _GAP)))
     name_rows(ax, names)
     strip(ax)
-    ax.grid(axis="x", color=FAINT, lw=0.5)
+    ax.grid(axis="x", color=ink(ax, FAINT), lw=0.5)
     ax.set_axisbelow(True)
-    ax.hlines(np.arange(1, len(names)) - 0.5, 0, 1, color=FAINT, lw=0.5, zorder=0)
+    ax.hlines(np.arange(1, len(names)) - 0.5, 0, 1, color=ink(ax, FAINT), lw=0.5, zorder=0)
     titles, colours = _titles(study, by, levels), _colours(levels)
     bar = _THICK / len(levels)
     for i, level in enumerate(levels):
@@ -109,15 +115,15 @@ def detection(study: Study | pd.DataFrame, *, by: str = "group", visit: Any = No
         row = pd.Index(names).get_indexer(part["analyte"]) - _THICK / 2 + (i + 0.5) * bar
         _bars(ax, part, row, bar, colours[level], plain(level))
     handles = {titles[level]: Patch(color=colours[level]) for level in levels}
-    legend_above(ax, handles, title=None if by == "group" else by)
+    legend_above(ax, handles, title=None if by == "group" else by, side="right")
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    of = "" if by == "visit" or not data["visit"].iloc[0] else f" ({plain(data['visit'].iloc[0])})"
-    ax.set_xlabel(f"beyond the limits, % of samples with a value{of}")
-    if some_above := bool((data["n_above"] > 0).any()):
-        note_below(ax, "solid, from the left: below the lower limit; hatched, from the right: above the upper limit")
-    else:
-        ax.set_xlabel(f"below the limit, % of samples with a value{of}")
+    label = data["visit"].iloc[0]
+    of = "" if by == "visit" or not label else f" ({_visit_text(study, label)})"
+    some_above = bool((data["n_above"] > 0).any())
+    what = "beyond the limits" if some_above else "below the limit"
+    ax.set_xlabel(wrapped(ax, f"{what}, % of samples with a value{of}"))
+    note_below(ax, "solid, from the left: below the lower limit; hatched, from the right: above the upper limit" * some_above)
     ax.spines["right"].set_visible(some_above)
     return ax
 
@@ -178,6 +184,12 @@ def _natural(name: str) -> list[Any]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
+def _visit_text(study: Study | pd.DataFrame, label: str) -> str:
+    """Name a visit in words; a table does not tell which is the baseline."""
+    baseline = study.baseline_visits if isinstance(study, Study) else ()
+    return visits_text(baseline if isinstance(study, Study) and label == study.baseline else (label,), baseline)
+
+
 def _titles(study: Any, by: str, levels: np.ndarray) -> dict[str, str]:
     """Return what the legend calls the levels."""
     if by != "group":
@@ -194,6 +206,12 @@ def _colours(levels: np.ndarray) -> dict[str, Any]:
     return {level: tuple(shade) for level, shade in zip(levels, shades, strict=True)}
 
 
+def _small(ax: Axes, height: float) -> float:
+    """Return the size of letters beside a bar."""
+    room = row_room(ax, 1) / max(abs(np.diff(ax.get_ylim())).item(), 1) * height
+    return min(FontProperties(size="x-small").get_size_in_points(), max(72 * room, _LEAST))
+
+
 def _bars(ax: Axes, part: pd.DataFrame, row: np.ndarray, height: float, colour: Any, name: str) -> None:
     some = (part["n"] > 0).to_numpy()
     below, above = part["below"].to_numpy()[some], part["above"].to_numpy()[some]
@@ -202,4 +220,4 @@ def _bars(ax: Axes, part: pd.DataFrame, row: np.ndarray, height: float, colour: 
         style: dict[str, Any] = {"facecolor": "none", "edgecolor": colour, "linewidth": 0.6, "hatch": _HATCH}
         ax.barh(row[some][above > 0], above[above > 0], height, left=1 - above[above > 0], label=f"_{name} above", **style)
     for y in row[~some]:
-        ax.text(0.004, y, "no value", va="center", color=GREY, fontsize="xx-small")
+        ax.text(0.004, y, "no value", va="center", color=ink(ax, GREY), fontsize=_small(ax, height))
