@@ -15,7 +15,7 @@ import pytest
 BROWSERS, DRIVERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"), ("chromedriver",)
 FLAGS = (
     "headless=new no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update "
-    "disable-sync hide-scrollbars"
+    "disable-sync"
 ).split()
 WIDTHS = (400, 1400)
 
@@ -65,6 +65,7 @@ def check_page(window: Any, path: Path) -> None:
     check_headings(window)
     check_pictures(window)
     check_tables(window)
+    check_boxes(window)
     for width in WIDTHS:
         check_width(window, width)
     check_paper(window)
@@ -98,7 +99,8 @@ def check_headings(window: Any) -> None:
             ids: all("[id]").map(element => element.id),
             lost: all("nav a").filter(link => !document.getElementById(decodeURIComponent(link.hash.slice(1)))).length,
             links: all("nav a").length, sections: all("main > section").length,
-            unnamed: all("[aria-labelledby]").filter(one => !document.getElementById(one.getAttribute("aria-labelledby"))).length,
+            unnamed: ["aria-labelledby", "aria-describedby"].flatMap(name => all(`[${name}]`).flatMap(
+                one => one.getAttribute(name).split(" ").filter(id => !document.getElementById(id)))).length,
         }""")
     assert found["lang"] == "en"
     assert found["title"]
@@ -116,7 +118,7 @@ def check_pictures(window: Any) -> None:
             const figure = image.closest("figure"), links = [...(figure?.querySelectorAll("a[download]") ?? [])];
             return {alt: image.alt, wide: image.naturalWidth, caption: figure?.querySelector("figcaption").textContent ?? "",
                     files: links.map(link => link.download), kinds: links.map(link => link.href.slice(0, 14)),
-                    shown: links.every(link => link.checkVisibility())};
+                    shown: links.every(link => link.checkVisibility()), role: image.closest(".box")?.getAttribute("role")};
         })""")
     for picture in pictures:
         assert picture["alt"].strip()
@@ -125,6 +127,7 @@ def check_pictures(window: Any) -> None:
         assert [name.rpartition(".")[2] for name in picture["files"]] == ["svg", "csv"]
         assert picture["kinds"] == ["data:image/svg", "data:text/csv;"]
         assert picture["shown"]
+        assert picture["role"] == "group"
 
 
 def check_tables(window: Any) -> None:
@@ -152,6 +155,27 @@ def check_tables(window: Any) -> None:
         assert table["buttons"] == (table["heads"] if rows > 1 else 0), name
         assert (table["copies"], table["files"], table["boxes"]) == (1, 1, table["filter"]), name
         assert table["status"] == f"{rows} row{'' if rows == 1 else 's'}", name
+
+
+def check_boxes(window: Any) -> None:
+    """No table scrolls sideways that can be as narrow as its box, none by more than it is too wide; the bars take room."""
+    found = window.execute_script("""
+        const folded = [...document.querySelectorAll("details:not([open])")];
+        folded.forEach(details => { details.open = true; });
+        const result = [...document.querySelectorAll("table")].map(table => {
+            const box = table.closest(".box"), bar = box.offsetWidth - box.clientWidth;
+            const found = {name: table.getAttribute("aria-labelledby"), beyond: box.scrollWidth - box.clientWidth,
+                           bar, down: box.scrollHeight > box.clientHeight, room: box.parentElement.clientWidth - bar};
+            table.style.width = "min-content";
+            found.least = table.offsetWidth;
+            table.style.width = "";
+            return found;
+        });
+        folded.forEach(details => { details.open = false; });
+        return result;""")
+    for table in found:
+        assert table["beyond"] <= max(0, table["least"] - table["room"]), table
+        assert not table["down"] or table["bar"] > 0, table
 
 
 def check_width(window: Any, width: int) -> None:

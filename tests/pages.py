@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,7 +23,14 @@ HOSTILE = [
     "@SUM(1)",
     "-2+3",
     "µ\u2028β & <b>",
+    'CXCL8, "free"\nform',
 ]
+# In the order of the numbers, the other texts after them.
+RANGES = [
+    "-2.5 (0.3)", "0.0025", "<0.01", "0.375 (0.2)", "0.375 (0.29)", "0.39 (0.1)", "6Ckine", "29.6 to 5.1", "29.6 to 42.7",
+    "30 / 9", "30 / 21", "1,020", "1,020.5", "12,345,678", "IL-2", "IL-10", "none", "",
+]  # fmt: skip
+MIXED = [RANGES[k * 5 % len(RANGES)] for k in range(len(RANGES))]
 COLUMNS = [
     Column("analyte", "Analyte"),
     Column("n", "Samples", "count"),
@@ -59,6 +68,14 @@ def effects(names: list[str], seed: int = 1) -> pd.DataFrame:
     return frame
 
 
+def csv_of(link: str) -> str:
+    """The text of a CSV file that a link holds."""
+    kind, _, text = link.partition(",")
+    if kind != "data:text/csv;charset=utf-8":
+        raise ValueError(kind)
+    return unquote(text, errors="strict")
+
+
 def picture(key: str, names: list[str], width: float = 7, row: float = 0.24) -> Picture:
     """Rows of points, one an analyte."""
     values = np.arange(len(names), dtype=float)
@@ -75,7 +92,7 @@ def everything() -> Page:
     """All kinds of blocks; names that are scripts; a wide table, a long one, a folded one, an empty one."""
     names = [*HOSTILE, *(f"IL-{k}" for k in range(1, 26)), "x" * 90]
     long = pd.concat([effects(names, seed).assign(visit=f"month {seed}") for seed in range(1, 5)], ignore_index=True)
-    wide = pd.DataFrame({f"column_{k}": np.linspace(0.001, 3e6, 9) * k for k in range(1, 17)}).assign(analyte=names[10:19])
+    wide = pd.DataFrame({f"column_{k}": np.linspace(0.001, 3e6, 9) * k for k in range(1, 17)}).assign(analyte=names[11:20])
     blocks = [
         Text("Are the levels of cases and controls alike before treatment? " * 4),
         Text(f"The plates differ between the groups: {HOSTILE[0]}.", warning=True),
@@ -104,6 +121,8 @@ def everything() -> Page:
         Table("long", "At all visits", long, [Column("visit", "Visit"), *COLUMNS], folded=True),
         Table("none", "What was left out", long.head(0), COLUMNS),
         Table("few", "Few", long.head(2), COLUMNS[:3]),
+        Table("texts", "Numbers in texts", pd.DataFrame({"range": MIXED}), [Column("range", "Range")]),
+        Table("longest", "A long name", effects(["IL-6", "z" * 300, "IL-8"]), COLUMNS),
         picture("wide picture", names[-8:], width=12),
     ]
     sections = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 import shutil
@@ -16,7 +15,7 @@ from cytokine_cc.config import find_study, read_study_file
 from cytokine_cc.report.page import page_html
 
 from .browser import browser, check_page, check_quiet, column, printed, resize, show, states
-from .pages import HOSTILE, effects, everything
+from .pages import HOSTILE, MIXED, RANGES, csv_of, effects, everything
 
 NAMES = [*HOSTILE, *(f"IL-{k}" for k in range(1, 26)), "x" * 90]
 NOTE, P, HIGH = 7, 5, 4
@@ -53,6 +52,7 @@ def search(window, key, text):
     field = window.find_element("css selector", f"#{key} input[type=search]")
     field.clear()
     field.send_keys(text)
+    window.execute_async_script("setTimeout(arguments[0], 150)")  # the page waits until nothing more is typed
 
 
 def said(window, key):
@@ -80,8 +80,13 @@ def test_it_holds_of_written_reports(window, tmp_path, name):
         ('href="#baseline"', 'href="#elsewhere"'),
         ("overflow: visible !important", "overflow: auto"),
         ("content-visibility: visible !important", "content-visibility: hidden"),
+        (
+            "position: absolute; right: 0; bottom: .3rem; width: .6rem;",
+            "display: inline-block; width: .8rem; margin-right: -.8rem;",
+        ),
+        ('"help.', '"help.not.'),
     ],
-    ids=["policy", "alt", "wide", "scope", "cells", "contents", "box", "folded"],
+    ids=["policy", "alt", "wide", "scope", "cells", "contents", "box", "folded", "sideways", "described"],
 )
 def test_the_checks_see_what_they_look_for(window, tmp_path, file, old, new):
     text = file.read_text(encoding="utf-8")
@@ -108,6 +113,16 @@ def test_a_table_sorts_up_down_and_back(page):
     assert column(page, "effects", P) == before
 
 
+def test_texts_that_begin_with_numbers_sort_by_them(page):
+    before = RANGES[::-1]
+    press(page, "texts", 0)
+    assert column(page, "texts", 0) == RANGES
+    press(page, "texts", 0)
+    assert column(page, "texts", 0) == [*before[1:], ""]
+    press(page, "texts", 0)
+    assert column(page, "texts", 0) == MIXED
+
+
 def test_infinite_ends_are_greatest_and_empty_ones_last(page):
     press(page, "effects", HIGH)
     assert column(page, "effects", HIGH)[-2:] == ["inf", ""]
@@ -121,8 +136,8 @@ def test_names_sort_by_their_numbers_and_ties_keep_their_order(page):
     assert names == [f"IL-{k}" for k in range(1, 26)]
     press(page, "long", 0)
     press(page, "long", 0)
-    assert column(page, "long", 0)[:37] == ["month 4"] * 36 + ["month 3"]
-    assert column(page, "long", 1)[:36] == NAMES
+    assert column(page, "long", 0)[:38] == ["month 4"] * 37 + ["month 3"]
+    assert column(page, "long", 1)[:37] == NAMES
 
 
 def test_a_table_sorts_by_keyboard(page):
@@ -135,15 +150,52 @@ def test_a_table_sorts_by_keyboard(page):
         assert states(page, "effects")[P] == state
 
 
+def test_all_of_a_header_sorts(page):
+    missed = page.execute_script("""
+        const box = document.querySelector("#effects .box"), missed = [];
+        box.scrollIntoView();
+        for (const head of document.querySelectorAll("#effects thead th")) {
+            const { left, right, top, bottom } = head.getBoundingClientRect();
+            for (const x of [left + 2, right - 2]) for (const y of [top + 2, bottom - 2])
+                if (document.elementFromPoint(x, y) !== head.querySelector("button")) missed.push(head.textContent);
+        }
+        return missed""")
+    assert not missed
+
+
+def test_controls_are_outlined(page):
+    colours = page.execute_script("""
+        const controls = [...document.querySelectorAll(".tools button, .tools a, .tools input")];
+        return controls.map(one => getComputedStyle(one).borderTopColor)""")
+    for colour in set(colours):
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        assert 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) >= 3
+
+
+def test_a_long_name_has_room(page):
+    heights = page.execute_script("return [...document.querySelectorAll('#longest tbody tr')].map(row => row.offsetHeight)")
+    assert heights[1] < 10 * heights[0]
+
+
+def test_an_address_that_is_none_is_no_error(window, file):
+    for address in ("#%E0%A4", "#nowhere", "#long"):
+        show(window, file)
+        window.execute_script("location.hash = arguments[0]", address)
+        window.execute_async_script("setTimeout(arguments[0], 50)")
+        check_quiet(window)
+    assert window.execute_script("return document.getElementById('long').open")
+
+
 def test_a_table_filters_by_words_and_says_how_many_are_left(page):
-    assert said(page, "effects") == "36 rows"
+    assert said(page, "effects") == "37 rows"
     search(page, "effects", "il-1")
-    assert said(page, "effects") == "11 of 36 rows"
+    assert said(page, "effects") == "11 of 37 rows"
     assert column(page, "effects", 0) == ["IL-1", *(f"IL-{k}" for k in range(10, 20))]
     search(page, "effects", "PLATES limits")
     assert column(page, "effects", 0) == [NAMES[-1]]
     search(page, "effects", "nothing like it")
-    assert (said(page, "effects"), column(page, "effects", 0)) == ("0 of 36 rows", [])
+    assert (said(page, "effects"), column(page, "effects", 0)) == ("0 of 37 rows", [])
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["clipboard", "refused"])
@@ -171,10 +223,38 @@ def test_rows_copy_as_they_are_shown_with_all_digits(page, refused):
     assert list(copied["Below the limit"]) == list(expected["below"])
 
 
+def test_what_a_second_copy_says_stays_as_long_as_the_first(page):
+    said = page.execute_async_script("""
+        const done = arguments[0], waiting = new Map(), status = document.querySelector("#effects [role=status]");
+        let last = 0;
+        window.setTimeout = after => { waiting.set(++last, after); return last; };
+        window.clearTimeout = place => { waiting.delete(place); };
+        Object.defineProperty(navigator, "clipboard", {value: {writeText: async () => {}}, configurable: true});
+        const button = document.querySelector("#effects .tools button"), pause = () => new Promise(requestAnimationFrame);
+        (async () => {
+            button.click(); await pause();
+            const first = [...waiting.keys()];
+            button.click(); await pause();
+            first.forEach(place => waiting.get(place)?.());
+            done(status.textContent);
+        })()""")
+    assert said == "37 rows copied"
+
+
+def test_numbers_are_found_in_the_file_whatever_the_names(page):
+    page.execute_script("""
+        const clipboard = {writeText: async text => { window.taken = text; }};
+        Object.defineProperty(navigator, "clipboard", {value: clipboard, configurable: true});""")
+    page.find_element("css selector", "#effects .tools button").click()
+    copied = pd.read_csv(io.StringIO(page.execute_script("return window.taken")), sep="\t", quoting=3)
+    assert list(copied["Ratio"].dropna()) == list(effects(NAMES)["estimate"].dropna())
+    assert copied["Analyte"][NAMES.index(HOSTILE[-1])] == HOSTILE[-1].replace("\n", " ")
+
+
 def test_links_download_files_with_all_columns_and_digits(page):
     link = page.find_element("css selector", "#effects a[download]")
     assert link.get_attribute("download") == "effects.csv"
-    text = base64.b64decode(link.get_attribute("href").partition("base64,")[2]).decode()
+    text = csv_of(link.get_attribute("href"))
     frame = pd.read_csv(
         io.StringIO(text), keep_default_na=False, na_values={name: [""] for name in ["estimate", "low", "high", "p"]}
     )
@@ -214,6 +294,14 @@ def test_header_and_names_stay_in_sight(page):
     assert first[0] == pytest.approx(box[0], abs=1.5)
 
 
+def test_pictures_share_pages(page):
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    heights = page.execute_script("return [...document.images].map(image => image.offsetHeight * 25.4 / 96)")
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert heights[0] == pytest.approx(145, abs=1)
+    assert all(height <= 80.5 for height in heights[1:])
+
+
 def test_paper_has_all_rows_and_headers_on_each_page(page, tmp_path):
     path = tmp_path / "report.pdf"
     path.write_bytes(printed(page))
@@ -223,7 +311,7 @@ def test_paper_has_all_rows_and_headers_on_each_page(page, tmp_path):
         text = subprocess.run(["pdftotext", "-layout", path, "-"], capture_output=True, check=True).stdout.decode()
         sheets = text.split("\f")
         assert "Filter" not in text
-        assert sum(text.count(f"month {k}  ") for k in range(1, 5)) == 144
+        assert sum(text.count(f"month {k}  ") for k in range(1, 5)) == 148
         for sheet in sheets:
             assert ("month" not in sheet) or ("Visit" in sheet and "Samples" in sheet)
 
@@ -231,10 +319,10 @@ def test_paper_has_all_rows_and_headers_on_each_page(page, tmp_path):
 def test_without_script_everything_can_be_read(window, file):
     show(window, file, script=False)
     try:
-        assert len(window.find_elements("css selector", "#effects tbody tr")) == 36
+        assert len(window.find_elements("css selector", "#effects tbody tr")) == 37
         assert window.find_element("css selector", "#effects tbody th").text == NAMES[0]
         assert not window.find_elements("css selector", "button, input")
         assert window.find_element("css selector", "#effects a[download]").is_displayed()
-        assert not [link for link in window.find_elements("css selector", "a.svg, .help") if link.is_displayed()]
+        assert not [link for link in window.find_elements("css selector", "a.svg, .scripted") if link.is_displayed()]
     finally:
         show(window, file)

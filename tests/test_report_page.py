@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +19,7 @@ from cytokine_cc.errors import OptionError
 from cytokine_cc.report.document import Bullets, Column, Facts, Page, Picture, Section, Table, Text
 from cytokine_cc.report.page import csv_text, page_html, svg_of
 
-from .pages import HOSTILE, effects, everything
+from .pages import HOSTILE, csv_of, effects, everything, picture
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 
@@ -61,10 +62,12 @@ def page_of(*blocks) -> str:
 
 
 def cells(values, kind) -> list[tuple[str, str]]:
-    """What the cells of a column show, with their full values."""
+    """What the cells of a column show, with what its file holds."""
     table = Table("t", "T", pd.DataFrame({"x": values}), [Column("x", "X", kind)])
     read = Reader(page_of(table))
-    return [(text, attributes.get("data-value", text)) for attributes, text in read.all("td") + read.all("th", scope="row")]
+    file = csv_of(read.all("a", download="t.csv")[0][0]["href"])
+    shown = [text for _, text in read.all("td") + read.all("th", scope="row")]
+    return list(zip(shown, pd.read_csv(io.StringIO(file), dtype=str, keep_default_na=False)["x"], strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +123,51 @@ def test_letters_that_html_cannot_hold_are_replaced():
     page_of(Text("a\ud800")).encode()
 
 
+def test_letters_that_turn_the_order_of_others_are_replaced():
+    name = "IL-6 \u202e12\u202c \u206634\u2069"
+    frame = pd.DataFrame({"name": [name], "p": [0.5]})
+    table = Table("t", name, frame, [Column("name", name, more=name)], note=name)
+    html = page_html(
+        Page(name, name, name, [Section("one", name, [Text(name), Facts([(name, name)]), Bullets([name]), table])], name)
+    )
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", html)
+    assert html.count("IL-6 \ufffd12\ufffd \ufffd34\ufffd") > 15
+    assert csv_of(Reader(html).all("a", download="t.csv")[0][0]["href"]) == f"name,p\n{name},0.5\n"
+
+
+def test_words_from_right_to_left_stand_apart_from_the_numbers_beside_them():
+    name = "\u05d0\u05d1 \u05d2<\u0627 \u0628"
+    frame = pd.DataFrame({"name": [f"{name} 12"]})
+    html = page_html(
+        Page(
+            name,
+            "",
+            "",
+            [
+                Section(
+                    "one",
+                    "One",
+                    [Text(f"{name} 12 of 30, p 0.1 for \u00b5"), Table("t", "T", frame, [Column("name", "Name", more=name)])],
+                )
+            ],
+        )
+    )
+    apart = "<bdi>\u05d0\u05d1 \u05d2</bdi>&lt;<bdi>\u0627 \u0628</bdi>"
+    assert f"<p>{apart} 12 of 30, p 0.1 for \u00b5</p>" in html
+    assert f'class="t pin">{apart} 12</th>' in html.replace('<th scope="row" class="t">', '<th class="t pin">')
+    read = Reader(html)
+    assert read.all("title")[0][1] == name
+    assert read.all("th", scope="col")[0][0]["title"] == name
+    assert read.all("th", scope="row")[0][1] == f"{name} 12"
+
+
+def test_a_number_stands_on_the_page_once_rounded_and_once_whole():
+    frame = effects(["a", "b", "c", "d"])
+    html = page_of(Table("t", "T", frame, [Column("analyte", "Analyte"), Column("estimate", "Ratio", "number")]))
+    assert html.count(repr(float(frame["estimate"][0]))) == 1
+    assert "<td>" in html
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "shown", "full"),
     [
@@ -136,11 +184,11 @@ def test_letters_that_html_cannot_hold_are_replaced():
         ("number", np.nan, "", ""),
         ("number", None, "", ""),
         ("p", 3.2e-12, "<0.0001", "3.2e-12"),
-        ("p", 0.0123456, "0.012", "0.0123456"),
-        ("p", 1.0, "1.000", "1.0"),
+        ("p", 0.0123456, "0.0123", "0.0123456"),
+        ("p", 1.0, "1.00", "1.0"),
         ("p", pd.NA, "", ""),
         ("count", 12, "12", "12"),
-        ("count", 12.0, "12", "12"),
+        ("count", 12.0, "12", "12.0"),
         ("count", 12345, "12,345", "12345"),
         ("count", 12.5, "12.5", "12.5"),
         ("count", np.nan, "", ""),
@@ -211,7 +259,7 @@ def test_an_empty_table_says_so_and_keeps_its_download():
     assert not read.all("table")
     assert read.all("p", **{"class": "note"})[0][1] == "No rows."
     link = read.all("a", download="none.csv")[0][0]["href"]
-    assert base64.b64decode(link.partition("base64,")[2]) == b"name,p\n"
+    assert csv_of(link) == "name,p\n"
 
 
 def test_only_long_tables_have_a_filter_and_only_wide_ones_lie_across():
@@ -231,8 +279,51 @@ def test_a_picture_has_its_size_words_and_data():
     assert (image["alt"], image["width"], image["height"]) == ('What "it" shows', "576", "288")
     assert base64.b64decode(image["src"].partition("base64,")[2]).decode() == svg_of(ax)
     link = read.all("a", download="a-picture.csv")[0][0]["href"]
-    assert base64.b64decode(link.partition("base64,")[2]).decode() == f"x,name\n{1 / 3!r},'=1\n"
+    assert csv_of(link) == f"x,name\n{1 / 3!r},'=1\n"
+    ((box, _),) = read.all("div", **{"class": "box"})
+    assert (box["role"], box["aria-labelledby"]) == ("group", "a-picture.caption")
     assert read.all("a", download="a-picture.svg")
+
+
+@pytest.mark.parametrize(("rows", "css"), [(10, "picture low"), (25, "picture"), (60, "picture tall")])
+def test_pictures_have_three_heights_on_paper(rows, css):
+    ((_, figure),) = [(text, own) for own, text in Reader(page_of(picture("p", ["x"] * rows))).all("figure")]
+    assert figure["class"] == css
+
+
+def test_one_line_before_the_first_table_says_what_can_be_done():
+    frame = pd.DataFrame({"x": [1, 2]})
+    tables = [Table(key, key, frame.head(rows), [Column("x", "X", "count")]) for key, rows in [("none", 0), ("a", 2), ("b", 2)]]
+    html = page_of(*tables)
+    read = Reader(html)
+    assert len(read.all("p", **{"class": "note help"})) == 1
+    assert html.index('id="none"') < html.index('class="note help"') < html.index('id="a"')
+    links = [own["aria-describedby"] for own, _ in read.all("a") if "download" in own]
+    assert links == ["none.caption", "a.caption help.csv", "b.caption help.csv"]
+    assert [own["id"] for own, _ in read.all("span") if own.get("id", "").startswith("help")] == ["help.copy", "help.csv"]
+    assert [text for _, text in read.all("span", role="status")] == ["2 rows"] * 2
+    assert not Reader(page_of(Text("x"))).all("p", **{"class": "note help"})
+
+
+def test_a_section_of_one_text_is_printed_on_the_page_of_the_wide_table_after_it():
+    wide = pd.DataFrame({f"column_{k}": [0.123] for k in range(30)})
+    table = Table("t", "T", wide, [Column(name, name, "number") for name in wide])
+    parts = [("a", [Text("far")]), ("b", [Text("x"), picture("p", ["x"])]), ("c", [Text("near")]), ("d", [Text("lead"), table])]
+    read = Reader(page_html(Page("T", "S", sections=[Section(key, key, blocks) for key, blocks in parts])))
+    across = [text for tag in ("h2", "p") for own, text in read.all(tag) if "data-wide" in own]
+    assert across[:4] == ["c", "d", "near", "lead"]
+    assert not {"a", "b", "far", "x"} & set(across)
+
+
+def test_styles_have_fallbacks():
+    css = Reader(page_of(Text("x"))).all("style")[0][1]
+    rules = re.findall(r"([^{}]+){([^{}]*)}", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL))
+    new = [names for names, _ in rules if re.search(":has|::details-content", names)]
+    assert len(new) == 2
+    assert not [names for names in new if "," in re.sub(r"\([^)]*\)", "", names)]  # a browser drops the list that it cannot read
+    contents = [re.findall(r"content:\s*([^;]+);", rule) for _, rule in rules if ' / "' in rule]
+    assert len(contents) == 3
+    assert all(len(both) == 2 and both[1] == f'{both[0]} / ""' for both in contents)
 
 
 def test_a_picture_of_unknown_size_is_shown_as_it_is():
@@ -267,6 +358,40 @@ def test_svg_keeps_text_and_is_the_same_each_time():
     assert text == svg_of(drawn())
     assert "level &amp; limit &lt;script&gt;alert(1)&lt;/script&gt;</text>" in text
     assert "<dc:date>" not in text
+
+
+def test_svg_is_compact_and_the_same_picture():
+    ax = Figure(figsize=(6, 4)).add_subplot()
+    ax.scatter(np.arange(300) / 7, np.sin(np.arange(300)), s=9, label=' d="1.23456 M" style="x"')
+    ax.pcolormesh(np.linspace(30, 40, 12), np.linspace(-1, 1, 9), np.arange(88).reshape(8, 11) / 7, edgecolors="white")
+    ax.imshow(np.eye(3), extent=(0, 9.87654321, 0, 0.123456))
+    ax.set(aspect="auto", ylabel="1.2345678")
+    ax.legend()
+    file = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cytokine_cc"}):
+        ax.figure.savefig(file, format="svg", metadata={"Date": None})
+    whole, compact = file.getvalue().decode(), svg_of(ax)
+    assert len(compact) < 0.75 * len(whole)
+    before, after = ElementTree.fromstring(whole), ElementTree.fromstring(compact)
+    named = ("path", "use", "text", "image", "rect", "g", "clipPath")
+    before, after = ([one for one in tree.iter() if one.tag.rpartition("}")[2] in named] for tree in (before, after))
+    assert [one.tag for one in before] == [one.tag for one in after]
+    assert [one.text for one in before if one.tag.endswith("text")] == [one.text for one in after if one.tag.endswith("text")]
+    styles = dict(re.findall(r"\.(s\d+)\{([^}]*)\}", compact))
+    for old, new in zip(before, after, strict=True):
+        assert old.get("style") == styles.get(new.get("class"))
+        for name in set(old.attrib) - {"style"}:
+            if (name == "transform" and "scale" in old.get(name)) or name.endswith("href"):
+                assert re.sub(r"\s", "", old.get(name)) == re.sub(r"\s", "", new.get(name))
+            else:
+                numbers = [[float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", one.get(name))] for one in (old, new)]
+                assert numbers[1] == pytest.approx(numbers[0], abs=0.00501)
+
+
+def test_letters_that_no_font_of_matplotlib_has_are_no_warning():
+    ax = Figure().add_subplot()
+    ax.set_title("IL-6 \U0001f9ea")
+    assert "IL-6 \U0001f9ea</text>" in svg_of(ax)
 
 
 def test_svg_of_axes_of_a_part_or_of_the_figure_is_the_whole_figure():

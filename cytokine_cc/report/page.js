@@ -1,7 +1,7 @@
 (() => {
 "use strict";
 
-const FORMULA = /^[=+\-@\t\r]/, NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const FORMULA = /^[=+\-@\t\r\n]/, NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const NEXT = { none: "ascending", ascending: "descending", descending: "none" };
 
 function made(tag, properties, ...children) {
@@ -10,29 +10,51 @@ function made(tag, properties, ...children) {
   return element;
 }
 
-const full = cell => cell.dataset.value ?? cell.textContent;
 const isText = cell => cell.classList.contains("t");
+const { compare } = new Intl.Collator("en", { numeric: true });
 
-// A cell as a line of text, such that no spreadsheet takes it for a formula.
-function plain(cell) {
-  const text = full(cell);
-  const safe = isText(cell) && FORMULA.test(text) && !NUMBER.test(text) ? "'" + text : text;
-  return safe.replace(/[\t\r\n]+/g, " ");
+// The rows of a CSV text, its header among them.
+function fields(text) {
+  const rows = [[]];
+  for (const [, quoted, bare, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\n]*))(,|\n|$)/g)) {
+    rows[rows.length - 1].push(quoted === undefined ? bare : quoted.replace(/""/g, '"'));
+    if (end === "\n") rows.push([]);
+  }
+  return rows;
+}
+
+// A cell of text as it is copied: on one line, such that no spreadsheet takes it for a formula.
+function plain(text) {
+  return (FORMULA.test(text) && !NUMBER.test(text) ? "'" + text : text).replace(/[\t\r\n]+/g, " ");
 }
 
 function numeric(text) {
   return text === "inf" ? Infinity : text === "-inf" ? -Infinity : Number(text);
 }
 
+// The numbers in a text that begins with one, as people write them: "29.6 to 42.7", "0.375 (0.29)", "1,020".
+function numbers(text) {
+  if (!/^[<>≤≥~]?\s*[+\-−]?\.?\d/.test(text)) return [];
+  const parts = text.split(/[\s()[\]/<>≤≥~–:;%]+/).map(part => /^[+\-−]?(\d{1,3}(,\d{3})+(?!\d)|\d+)?(\.\d+)?(e[+-]?\d+)?/i.exec(part)[0]);
+  return parts.filter(part => /\d/.test(part)).map(part => Number(part.replace(/,/g, "").replace("−", "-")));
+}
+
+// Texts that begin with a number come first, in the order of their numbers.
+function order(a, b) {
+  if (typeof a === "number") return a < b ? -1 : a > b ? 1 : 0;
+  if (!a.numbers.length !== !b.numbers.length) return a.numbers.length ? -1 : 1;
+  const place = a.numbers.findIndex((one, k) => one !== b.numbers[k]);
+  return place >= 0 && place < b.numbers.length ? a.numbers[place] - b.numbers[place] : compare(a.text, b.text);
+}
+
 // Empty cells come last whichever way; equal ones stay in the order of the table.
-function sorted(rows, place, state) {
+function sorted(rows, state, value, asText) {
   if (state === "none") return rows;
   const sign = state === "ascending" ? 1 : -1;
   const keyed = rows.map(row => {
-    const cell = row.cells[place], text = full(cell);
-    return { row, empty: text === "", key: isText(cell) ? text : numeric(text) };
+    const text = value(row);
+    return { row, empty: text === "", key: asText ? { text, numbers: numbers(text) } : numeric(text) };
   });
-  const order = (a, b) => typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a < b ? -1 : a > b ? 1 : 0;
   keyed.sort((a, b) => a.empty - b.empty || (a.empty ? 0 : sign * order(a.key, b.key)));
   return keyed.map(item => item.row);
 }
@@ -58,17 +80,28 @@ async function copied(text) {
 
 function equip(table) {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], rows = [...body.rows];
-  const tools = table.closest(".table").querySelector(".tools");
-  const status = made("span", { className: "status" });
-  status.setAttribute("role", "status");
-  const described = element => element.setAttribute("aria-describedby", table.getAttribute("aria-labelledby"));
-  const shown = () => rows.filter(row => !row.hidden).length;
-  const total = `${rows.length} ${rows.length === 1 ? "row" : "rows"}`;
+  const tools = table.closest(".table").querySelector(".tools"), csv = tools.querySelector("a");
+  const status = tools.querySelector("[role=status]"), total = status.textContent;
+  const described = (element, more) => element.setAttribute("aria-describedby", table.getAttribute("aria-labelledby") + more);
+  const shown = () => [...body.rows].filter(row => !row.hidden);
+
+  // Numbers are rounded in their cells and whole in the CSV.
+  const places = new Map(rows.map((row, place) => [row, place]));
+  let known;
+  function value(row, place) {
+    if (isText(heads[place])) return row.cells[place].textContent;
+    if (!known) { const link = csv.getAttribute("href"); known = fields(decodeURIComponent(link.slice(link.indexOf(",") + 1))); }
+    return known[places.get(row) + 1][heads[place].dataset.place].replace(/\.0$/, "");
+  }
+
+  function say(text) {
+    if (status.textContent !== text) status.textContent = text;
+  }
 
   function count() {
-    const some = shown() < rows.length;
-    status.textContent = some ? `${shown()} of ${total}` : total;
-    status.classList.toggle("filtered", some);
+    const left = shown().length, some = left < rows.length;
+    say(some ? `${left} of ${total}` : total);
+    tools.classList.toggle("filtered", some);
   }
 
   if (rows.length > 1) heads.forEach((head, place) => {
@@ -78,35 +111,38 @@ function equip(table) {
     button.addEventListener("click", () => {
       const state = NEXT[head.getAttribute("aria-sort")];
       heads.forEach(other => other.setAttribute("aria-sort", other === head ? state : "none"));
-      body.append(...sorted(rows, place, state));
+      const all = document.createDocumentFragment();
+      for (const row of sorted(rows, state, row => value(row, place), isText(head))) all.append(row);
+      body.append(all);
     });
   });
 
   if ("filter" in table.dataset) {
     const texts = rows.map(row => [...row.cells].map(cell => cell.textContent).join("\n").toLowerCase());
     const input = made("input", { type: "search", autocomplete: "off", spellcheck: false });
-    described(input);
-    input.addEventListener("input", () => {
+    described(input, "");
+    let typing;
+    const filter = () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       rows.forEach((row, place) => { row.hidden = !words.every(word => texts[place].includes(word)); });
       count();
-    });
-    tools.prepend(made("label", {}, "Filter", input), status);
-  } else {
-    status.classList.add("quiet");
-    tools.prepend(status);
+    };
+    input.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(filter, 120); });
+    tools.prepend(made("label", {}, "Filter", input));
   }
 
-  const copy = made("button", { type: "button", title: "The rows shown, as they are sorted, at full precision, with tabs between columns" }, "Copy");
-  described(copy);
+  const copy = made("button", { type: "button" }, "Copy");
+  described(copy, " help.copy");
+  let copying;
   copy.addEventListener("click", async () => {
-    const lines = [heads, ...[...body.rows].filter(row => !row.hidden).map(row => [...row.cells])];
-    const done = await copied(lines.map(cells => cells.map(plain).join("\t")).join("\n") + "\n");
-    status.textContent = done ? `${shown()} ${shown() === 1 ? "row" : "rows"} copied` : "Copying was refused; take the CSV";
-    setTimeout(count, 4000);
+    const some = shown(), lines = some.map(row => heads.map((head, place) => isText(head) ? plain(value(row, place)) : value(row, place)));
+    const header = heads.map(head => plain(head.textContent));
+    const done = await copied([header, ...lines].map(cells => cells.join("\t")).join("\n") + "\n");
+    say(done ? `${some.length} ${some.length === 1 ? "row" : "rows"} copied` : "Copying was refused; take the CSV");
+    clearTimeout(copying);
+    copying = setTimeout(count, 4000);
   });
-  tools.querySelector("a").before(copy);
-  count();
+  csv.before(copy, " ");
 }
 
 document.querySelectorAll("table").forEach(equip);
@@ -135,12 +171,14 @@ addEventListener("afterprint", () => { opened.forEach(details => { details.open 
 
 // A link to a folded part opens it.
 function unfold() {
-  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  let name = location.hash.slice(1);
+  try { name = decodeURIComponent(name); } catch { /* no address of this page */ }
+  const target = name && document.getElementById(name);
   const details = target && target.closest("details");
   if (details) { details.open = true; target.scrollIntoView(); }
 }
 addEventListener("hashchange", unfold);
 unfold();
 
-document.querySelectorAll(".help").forEach(help => { help.hidden = false; });
+document.querySelectorAll(".scripted").forEach(part => { part.hidden = false; });
 })();

@@ -6,11 +6,13 @@ import base64
 import hashlib
 import math
 import re
+import warnings
 from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -27,9 +29,17 @@ if TYPE_CHECKING:
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")  # a spreadsheet computes a cell that begins so
 _LONG_WORD, _FILTERED, _PORTRAIT = 24, 8, 110  # letters, rows from which on a filter helps, letters of a printed line
-_WIDTHS = ((20, " short"), (40, ""), (math.inf, " long"))  # letters of the longest cell of a column of text
+_WIDTHS = ((20, ""), (40, " some"), (math.inf, " long"))  # letters of the longest cell of a column of text
+_AS_THEY_ARE = ",;:+=@!*()/"  # in an address
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # no HTML file may hold these
+# No HTML file may hold these; or they turn the order of the letters that follow, numbers among them.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_LEFTWARD = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+_LEFTWARD_WORDS = re.compile(f"({_LEFTWARD}+(?:[ -]+{_LEFTWARD}+)*)")
+_SVG: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "cytokine_cc", "svg.image_inline": True}
+_STYLE = re.compile(r' style="([^"]*)"')
+_LENGTHS = re.compile(r'\b(?:d|points|x|y|[xy][12]|c[xy]|r|width|height|transform="(?:translate|rotate))[=(]"?[-\d.\sa-zA-Z,()]*')
+_DECIMALS = re.compile(r"-?\d+\.\d{3,}")
 _FOLDER = Path(__file__).parent
 
 
@@ -64,6 +74,7 @@ def page_html(page: Page) -> str:
     addresses = [names.new(section.key) for section in page.sections]
     names.sections = dict(zip((section.key for section in page.sections), addresses, strict=True))
     sections = [_section(section, address, names) for section, address in zip(page.sections, addresses, strict=True)]
+    _lay_across(sections)
     return _template().render(page=page, sections=sections, **_assets())
 
 
@@ -99,9 +110,34 @@ def svg_of(drawn: Axes | Figure) -> str:
     figure: Any = drawn.figure
     figure = getattr(figure, "figure", figure)  # of a part of a figure, the whole
     file = BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cytokine_cc", "svg.image_inline": True}):
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    return file.getvalue().decode()
+    with warnings.catch_warnings(), mpl.rc_context(_SVG):
+        # Its text stays text: the letters are the reader's fonts', not matplotlib's.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return _compact(file.getvalue().decode())
+
+
+def _compact(svg: str) -> str:
+    """Give the same picture in half the letters: lengths to .01 pt, each style written once."""
+    styles: dict[str, str] = {}
+
+    def style(found: re.Match[str]) -> str:
+        return f' class="{styles.setdefault(found[1], f"s{len(styles)}")}"'
+
+    def tag(found: re.Match[str]) -> str:
+        text = found[0]
+        if text.startswith(("<!", "<?", "<image")):
+            return text
+        text = _STYLE.sub(style, re.sub(r"\s+", " ", text))
+        return _LENGTHS.sub(lambda lengths: _DECIMALS.sub(_rounded, lengths[0]), text)
+
+    short = re.sub(r"\n\s+", "\n", re.sub("<[^<>]*>", tag, svg))
+    rules = "".join(f".{name}{{{rule}}}" for rule, name in styles.items())
+    return short.replace("</style>", f"{rules}</style>", 1)
+
+
+def _rounded(found: re.Match[str]) -> str:
+    return f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def csv_text(frame: pd.DataFrame) -> str:
@@ -121,7 +157,7 @@ class _Names:
     """Addresses on the page, which are names of files too: without spaces, each once."""
 
     def __init__(self) -> None:
-        self.taken: set[str] = {"content", "contents"}
+        self.taken: set[str] = {"content", "contents", "help.csv", "help.copy"}
         self.sections: dict[str, str] = {}
 
     def new(self, key: str) -> str:
@@ -135,12 +171,18 @@ class _Names:
 
 
 def _section(section: Section, address: str, names: _Names) -> dict[str, Any]:
-    view: dict[str, Any] = {"id": address, "title": section.title}
-    blocks = [_view(block, names) for block in section.blocks]
-    wide = False
-    for block in reversed([view, *blocks]):  # texts that lead to a wide table are printed on its page, which lies across
-        wide = block.setdefault("wide", wide)
-    return view | {"blocks": blocks}
+    return {"id": address, "title": section.title, "blocks": [_view(block, names) for block in section.blocks]}
+
+
+def _lay_across(sections: list[dict[str, Any]]) -> None:
+    """Print what leads to a wide table on its page, which lies across: texts before it, a section of one text, the heading."""
+    next_wide = False
+    for section in reversed(sections):
+        blocks = section["blocks"]
+        wide = next_wide and [block["kind"] for block in blocks] == ["text"]
+        for block in reversed([section, *blocks]):
+            wide = block.setdefault("wide", wide)
+        next_wide = wide
 
 
 def _view(block: Block, names: _Names) -> dict[str, Any]:
@@ -168,22 +210,24 @@ def _picture(picture: Picture, names: _Names) -> dict[str, Any]:
         "id": names.new(picture.key),
         "caption": picture.caption,
         "alt": picture.alt,
-        "src": _data_uri("image/svg+xml", picture.svg),
-        "csv": _data_uri("text/csv;charset=utf-8", csv_text(picture.data)),
+        "src": _svg_link(picture.svg),
+        "csv": _csv_link(picture.data),
         **{side: round(float(points[side]) * 96 / 72) if side in points else 0 for side in ("width", "height")},
     }
 
 
 def _table(table: Table, names: _Names) -> dict[str, Any]:
-    shown = [_cells(table.frame[column.name], column.kind) for column in table.columns]
-    texts = [[text for text, _ in cells] for cells in shown]
+    texts = [_texts(table.frame[column.name], column.kind) for column in table.columns]
     links = [
         [names.sections.get(key, "") for key in table.frame[column.to]] if column.to else [""] * len(table.frame)
         for column in table.columns
     ]
-    linked = [[(*cell, link) for cell, link in zip(cells, own, strict=True)] for cells, own in zip(shown, links, strict=True)]
+    linked = [list(zip(own, to, strict=True)) for own, to in zip(texts, links, strict=True)]
+    names_of = list(table.frame.columns)
     marks = table.frame[table.mark].fillna(False).astype(bool) if table.mark else np.zeros(len(table.frame), dtype=bool)
-    heads = [_head(column, column_texts) for column, column_texts in zip(table.columns, texts, strict=True)]
+    heads = [
+        _head(column, own) | {"place": names_of.index(column.name)} for column, own in zip(table.columns, texts, strict=True)
+    ]
     return {
         "kind": "table",
         "id": names.new(table.key),
@@ -195,7 +239,7 @@ def _table(table: Table, names: _Names) -> dict[str, Any]:
         "count": counted(len(table.frame), "row"),
         "filtered": len(table.frame) >= _FILTERED,
         "wide": sum(head["letters"] + 2 for head in heads) > _PORTRAIT,
-        "csv": _data_uri("text/csv;charset=utf-8", csv_text(table.frame)),
+        "csv": _csv_link(table.frame),
     }
 
 
@@ -212,55 +256,58 @@ def _head(column: Column, texts: list[str]) -> dict[str, Any]:
     }
 
 
-def _cells(values: pd.Series, kind: str) -> list[tuple[str, str]]:
-    """Give what each cell shows, and the full value where that is something else ("" where it is not)."""
+def _texts(values: pd.Series, kind: str) -> list[str]:
+    """Give what each cell shows; the full values are in the table's CSV."""
     show = _SHOW[kind]
-    return [_cell(value, show) for value in values]
+    return ["" if pd.isna(value) else show(value) for value in values]
 
 
-def _cell(value: Any, show: Callable[[Any], tuple[str, str]]) -> tuple[str, str]:
-    return ("", "") if pd.isna(value) else show(value)
+def _count(value: Any) -> str:
+    return f"{int(value):,}" if float(value).is_integer() else number(value)
 
 
-def _full(text: str, value: Any) -> tuple[str, str]:
-    full = repr(float(value))
-    return text, "" if text == full else full
-
-
-def _count(value: Any) -> tuple[str, str]:
-    if not float(value).is_integer():
-        return _full(number(value), value)
-    text, full = f"{int(value):,}", str(int(value))
-    return text, "" if text == full else full
-
-
-def _number(value: Any) -> tuple[str, str]:
+def _number(value: Any) -> str:
     """With three digits always, so that the numbers of a column stand alike: 1.40 and not 1.4."""
     text = number(value)
     plain = math.isfinite(value) and value != 0 and not set(text) & set(",e")
-    return _full(f"{value:#.3g}".rstrip(".") if plain else text, value)
+    return f"{value:#.3g}".rstrip(".") if plain else text
 
 
-def _share(value: Any) -> tuple[str, str]:
+def _share(value: Any) -> str:
     """In whole percents, but what is not quite none or all does not say so."""
-    return _full("<1%" if 0 < value < 0.005 else ">99%" if 0.995 <= value < 1 else f"{value:.0%}", value)
+    return "<1%" if 0 < value < 0.005 else ">99%" if 0.995 <= value < 1 else f"{value:.0%}"
 
 
-_SHOW: dict[str, Callable[[Any], tuple[str, str]]] = {
-    "text": lambda value: (str(value), ""),
+_SHOW: dict[str, Callable[[Any], str]] = {
+    "text": str,
     "count": _count,
     "number": _number,
-    "p": lambda value: _full(p_text(value), value),
+    "p": p_text,
     "share": _share,
 }
 
 
-def _data_uri(kind: str, text: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(text.encode(errors='replace')).decode()}"
+def _svg_link(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode(errors='replace')).decode()}"
+
+
+def _csv_link(frame: pd.DataFrame) -> str:
+    """Digits and commas stay as they are, which is shorter than base64; the script reads the full numbers of a table here."""
+    return f"data:text/csv;charset=utf-8,{quote(csv_text(frame), safe=_AS_THEY_ARE, errors='replace')}"
 
 
 def _plain(value: Any) -> Any:
-    return _CONTROL.sub("\ufffd", value) if isinstance(value, str) and _CONTROL.search(value) else value
+    return type(value)(_CONTROL.sub("\ufffd", value)) if isinstance(value, str) and _CONTROL.search(value) else value
+
+
+def _isolated(text: Any) -> Any:
+    """Set words that are written from right to left apart, so that the numbers beside them keep their places."""
+    from markupsafe import Markup, escape
+
+    if not isinstance(text, str) or text.isascii():
+        return text
+    parts = _LEFTWARD_WORDS.split(text)
+    return Markup("").join(Markup("<bdi>{}</bdi>").format(part) if k % 2 else escape(part) for k, part in enumerate(parts))
 
 
 @cache
@@ -271,6 +318,7 @@ def _template() -> Template:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_plain
     )
+    environment.filters["isolated"] = _isolated
     return environment.get_template("page.html.j2")
 
 
