@@ -11,11 +11,13 @@ import pandas as pd
 
 from ..analysis import Analysis
 from ..panel import State
+from ..study import Study
 from ..toml_files import read_toml
-from ..wording import SCALE_WORDS, simulated_from
+from ..wording import CORRECTION_NAMES, SCALE_WORDS, simulated_from
 from .document import Column, Section, Table, Text
 from .limitations import limitations
-from .phrases import everyone, listed
+from .limits_of_tests import precision
+from .phrases import begin, cells, everyone, listed
 from .study_sections import limits_text, matching_text, plates_text
 from .summary import counted
 
@@ -56,17 +58,12 @@ def checklist_section(analysis: Analysis, titles: Mapping[str, str]) -> Section:
 def checklist_frame(analysis: Analysis, titles: Mapping[str, str]) -> pd.DataFrame:
     """Fill the lists in from the data; a section that the page does not have is not pointed at."""
     facts = facts_of(analysis)
-    rows = [
-        {
-            "item": item["item"],
-            "topic": item["topic"],
-            "covers": item["covers"].format(**facts) or "nothing",
-            "where": titles.get(item["section"], ""),
-            "section": item["section"],
-            "add": item["add"],
-        }
-        for item in items()
-    ]
+    rows = []
+    for item in items():
+        covers = item["covers"].format(**facts)
+        section = item["section"].format(**facts) if covers else ""
+        rows.append({"item": item["item"], "topic": item["topic"], "covers": begin(covers) or "nothing",
+                     "where": titles.get(section, ""), "section": section, "add": item["add"]})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -89,12 +86,19 @@ def facts_of(analysis: Analysis) -> dict[str, Any]:
         "matching": matching_text(study),
         "matching_used": _matching_used(analysis),
         "visits": f"Baseline visit: {study.baseline}; later visits: {listed(study.visits)}",
-        "covariates": listed(covariates),
+        "covariates": f"covariates in the file: {listed(covariates)}." if covariates else "",
+        "and_covariates": f"; covariates in the file: {listed(covariates)}",
+        "table_1": f"Table 1: {listed(covariates)}." if covariates else "",
+        "missing_in": f"by analyte and group{'; of covariates in Table 1' if covariates else ''}",
+        "bias": _bias(analysis, covariates),
+        "reach": "; how far intervals reach where nothing was significant" if any(precision(analysis)) else "",
+        "units": _units(study),
+        "first": questions[0].kind,
         "limits": limits_text(study),
         "plates": plates_text(study),
         "scale": listed(dict.fromkeys(SCALE_WORDS[q.scale] for q in questions)),
         "rules": listed(dict.fromkeys(q.rule for q in questions)),
-        "corrections": listed(dict.fromkeys(q.adjust for q in questions)),
+        "corrections": listed(dict.fromkeys(CORRECTION_NAMES[q.adjust] for q in questions)),
         "intervals": f"with {listed(levels)} intervals" if levels else "without intervals, which the tests do not give",
         "missing": _missing(analysis),
         "n_file": len(people),
@@ -103,6 +107,19 @@ def facts_of(analysis: Analysis) -> dict[str, Any]:
         "n_limitations": len(limitations(analysis)),
         "lost": _lost(analysis),
     }
+
+
+def _bias(analysis: Analysis, covariates: list[str]) -> str:
+    """Name what the page holds on bias."""
+    held = ["balance at baseline"] if covariates else []
+    held += ["plates by group"] if analysis.study.panel.has_plates else []
+    held += ["shares below the limit by group"] if cells(analysis.study)[1].any() else []
+    return f"{listed(held)}." if held else ""
+
+
+def _units(study: Study) -> str:
+    known = study.panel.analytes["unit"] != ""
+    return "Units" if known.all() else f"Units of {known.sum()} of {len(known)} analytes" if known.any() else "No units"
 
 
 def _matching_used(analysis: Analysis) -> str:
@@ -118,8 +135,7 @@ def _matching_used(analysis: Analysis) -> str:
 def _missing(analysis: Analysis) -> str:
     study = analysis.study
     here = study.sample_at >= 0
-    cells = (study.arrays.state == State.MISSING) & here[:, None, :]
-    count = int(cells.sum())
+    count = int(((study.arrays.state == State.MISSING) & here[:, None, :]).sum())
     return (
         f"{counted(count, 'value')} missing in samples that exist" if count else "No value is missing in the samples that exist"
     )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ..kernels.common import BASELINE, BETWEEN, WITHIN
-from ..labels import as_labels
+from ..labels import as_labels, coded
 from ..limits import beyond_limits
 from ..panel import State
 from ..plan import Question
 from ..results import Results, is_ratio, no_effect
 from ..study import Study
+from ..wording import CORRECTION_NAMES, visit_name
+from .document import Column
 from .summary import counted, number
 
 MOST_NAMES = 12
@@ -36,14 +39,14 @@ def listed(names: Iterable[str], most: int = MOST_NAMES) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share in whole percent, and what is little as "<1%".
+    """Write a share in whole percent; what is little, and what is nearly all, as "<1%" and ">99%".
 
     Examples
     --------
-    >>> percent(0.126), percent(0.004), percent(0.0)
-    ('13%', '<1%', '0%')
+    >>> percent(0.126), percent(0.004), percent(0.0), percent(0.998)
+    ('13%', '<1%', '0%', '>99%')
     """
-    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+    return "<1%" if 0 < share < 0.005 else ">99%" if 0.995 < share < 1 else f"{share:.0%}"
 
 
 def part(count: int, of: int) -> str:
@@ -73,6 +76,16 @@ def group_title(study: Study, role: str) -> str:
     return ROLES[role] if label.lower() in (role, ROLES[role]) else f"{ROLES[role]} ({label})"
 
 
+def group_columns(study: Study) -> list[Column]:
+    """Return the columns of a table of counts by group."""
+    return [Column(role, group_title(study, role), "count") for role in ROLES]
+
+
+def before(study: Study) -> str:
+    """Name the baseline."""
+    return "baseline" if study.baseline == "baseline" else f"baseline ({visit_name(study.baseline)})"
+
+
 def role_of(contrast: str) -> str:
     """Return the group that a change within a group is about, "" for a comparison of groups."""
     return next((role for role in ROLES if contrast.endswith(f" in {role}")), "")
@@ -80,11 +93,11 @@ def role_of(contrast: str) -> str:
 
 def contrast_title(contrast: str, visit: str, study: Study) -> str:
     """Say what is compared, with the user's labels."""
-    labels = group_labels(study)
+    labels, visit, first = group_labels(study), visit_name(visit), visit_name(study.baseline)
     if role := role_of(contrast):
-        return f"{visit} against {study.baseline} in {group_title(study, role)}"
+        return f"{visit} against {first} in {group_title(study, role)}"
     groups = f"{labels['case']} against {labels['control']}"
-    return f"change from {study.baseline} to {visit}, {groups}" if contrast.startswith("change") else f"{groups} at {visit}"
+    return f"change from {first} to {visit}, {groups}" if contrast.startswith("change") else f"{groups} at {visit}"
 
 
 def level_words(question: Question, alpha: float) -> str:
@@ -92,7 +105,7 @@ def level_words(question: Question, alpha: float) -> str:
     return (
         f"p of {alpha:g} or less, not adjusted"
         if question.adjust == "none"
-        else f"{question.adjust}-adjusted p of {alpha:g} or less"
+        else f"{CORRECTION_NAMES[question.adjust]}-adjusted p of {alpha:g} or less"
     )
 
 
@@ -148,6 +161,40 @@ def present(study: Study, role: str, visit: int) -> int:
     """Count the subjects of a group with a sample at a visit (position in `visit_labels`)."""
     own = (study.subjects["role"] == role).to_numpy(dtype=bool)
     return int((study.sample_at[visit, own] >= 0).sum())
+
+
+class Move(NamedTuple):
+    """How one later visit lies over the plates.
+
+    Attributes
+    ----------
+    visit : str
+    there, moved : dict
+        Role -> subjects with a sample then, and those of them whose sample lies on no plate of their own baseline.
+    shared : bool
+        Whether some plate holds samples of both the baseline and this visit.
+    """
+
+    visit: str
+    there: dict[str, int]
+    moved: dict[str, int]
+    shared: bool
+
+
+def plate_moves(study: Study) -> list[Move]:
+    """Say of each later visit who was measured on another plate than at baseline; nothing where plates are not named."""
+    if not study.panel.has_plates:
+        return []
+    at, n = study.sample_at, len(study.baseline_visits)
+    plate = np.where(at >= 0, coded(study.panel.samples["plate"])[0][at], -1)
+    roles = study.subjects["role"].to_numpy()
+    moves = []
+    for label, own in zip(study.visits, plate[n:], strict=True):
+        there = own >= 0
+        moved = there & ~(plate[:n] == own).any(axis=0)
+        by_role = [{role: int((flags & (roles == role)).sum()) for role in ROLES} for flags in (there, moved)]
+        moves.append(Move(label, by_role[0], by_role[1], shared=bool(np.isin(own[there], plate[:n]).any())))
+    return moves
 
 
 def cells(study: Study, visits: Sequence[int] | slice = slice(None)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

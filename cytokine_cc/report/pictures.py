@@ -20,12 +20,12 @@ from ..plots.shares import detection_data
 from ..plots.significance import volcano_data
 from ..results import Results
 from ..study import Study
-from ..wording import p_text
+from ..wording import p_text, visit_name, visit_names
 from .document import Picture
+from .limits_of_data import IMBALANCE, MANY_BELOW, baseline_shares, difference_texts
 from .phrases import ROLES, contrast_title, found, group_labels, listed, neutral, part, percent, visit_labels
 from .summary import counted, number
 
-IMBALANCE = 0.25  # absolute standardised difference that is worth a word
 MOST_ROWS, MOST_SQUARE, MOST_POINTS = 60, 40, 6_000  # analytes that a picture shows, as rows or square; points that one holds
 MOST_LINES, MOST_VISITS, LEAST_P = 3, 4, 5  # analytes drawn subject by subject, visits drawn, p-values worth a histogram
 
@@ -71,7 +71,7 @@ def samples_picture(study: Study) -> Picture:
     there = study.sample_at >= 0
     full = int(there.all(axis=0).sum())
     alt = (
-        f"A map of {counted(there.shape[1], 'subject')} by {counted(len(labels), 'visit')} ({', '.join(labels)}): "
+        f"A map of {counted(there.shape[1], 'subject')} by {counted(len(labels), 'visit')} ({visit_names(labels)}): "
         f"{part(full, there.shape[1])} have a sample at every visit."
     )
     return _picture("samples", "Which subject has a sample at which visit.", alt, lambda plots: plots.samples(study),
@@ -82,14 +82,14 @@ def balance_picture(study: Study, table: pd.DataFrame) -> Picture:
     """How far apart the groups are on each covariate."""
     size = table["std_difference"].abs()
     apart = table.loc[size[size > IMBALANCE].sort_values(ascending=False, kind="stable").index]
-    names = [f"{row.covariate}{' ' + row.level if row.level else ''} {row.std_difference:.2f}" for row in apart.itertuples()]
+    names = difference_texts(apart)
     alt = f"Standardised differences of {counted(len(table), 'row')} of Table 1; " + (
         f"beyond {IMBALANCE:g} in either direction: {listed(names)}."
         if names
         else f"none beyond {IMBALANCE:g} in either direction."
     )
     caption = "Standardised differences between cases and controls at baseline; lines at 0.1, a common mark for a second look."
-    return _picture("balance-picture", caption, alt, lambda plots: plots.balance(table), balance_data(table))
+    return _picture("balance-picture", caption, alt, lambda plots: plots.balance(study), balance_data(table))
 
 
 def detection_picture(analysis: Analysis) -> Picture:
@@ -98,13 +98,18 @@ def detection_picture(analysis: Analysis) -> Picture:
     names, cut = _shown(study, analysis.baseline)
     table = analysis.descriptives
     table = table[(table["visit"] == study.baseline) & table["analyte"].isin(names)]
-    both = table.groupby("analyte", sort=False)[["n", "n_below"]].sum()
-    share = (both["n_below"] / both["n"].clip(lower=1)).sort_values(ascending=False, kind="stable")
-    most = [f"{name} {percent(value)}" for name, value in share[share > 0.2].items()]
-    alt = f"Bars of the share of baseline values below and above a limit, by group, for {counted(len(names), 'analyte')}. " + (
-        f"More than a fifth below: {listed(most)}." if most else "No analyte has more than a fifth of its values below."
+    share = pd.Series(baseline_shares(study)[0], index=study.analytes)[names].sort_values(ascending=False, kind="stable")
+    most = [f"{name} {percent(value)}" for name, value in share[share > MANY_BELOW].items()]
+    alt = (
+        "Bars of the share of the subjects with a baseline value below, or above, a limit, by group, for "
+        f"{counted(len(names), 'analyte')}. "
+        + (f"More than {percent(MANY_BELOW)} below: " if most else "In none of them more than ")
+        + (f"{listed(most)}." if most else f"{percent(MANY_BELOW)} below.")
     )
-    caption = f"Values below (solid, from the left) and above (hatched, from the right) the limits at baseline, by group.{cut}"
+    caption = (
+        "Share of the subjects with a value below (solid, from the left) and above (hatched, from the right) the limits at "
+        f"baseline, by group.{cut}"
+    )
     small = study if len(names) == len(study.analytes) else study.select(analytes=names)
     return _picture("detection-picture", caption, alt, lambda plots: plots.detection(small), detection_data(table))
 
@@ -145,7 +150,7 @@ def lines_picture(study: Study, row: pd.Series, place: int) -> Picture:
     scale = "linear" if (data["value"] <= 0).any() else "log"
     found_at = contrast_title(row["contrast"], row["visit"], study)
     alt = (
-        f"{name} in each subject at {', '.join(visit_labels(study))}, one line a subject, cases and controls apart. "
+        f"{name} in each subject at {visit_names(visit_labels(study))}, one line a subject, cases and controls apart. "
         f"Smallest p: {found_at}, ratio or difference {number(row['estimate'])}, p {p_text(row['p_value'])}."
     )
     caption = f"{name} by subject and visit: chosen for its small p ({found_at}: p {p_text(row['p_value'])})."
@@ -225,7 +230,7 @@ def change_picture(results: Results, study: Study, alpha: float) -> Picture:
     labels = group_labels(study)
     cut = _cut(names, results.table["analyte"].nunique())
     alt = (
-        f"Change from {study.baseline} to {', '.join(dict.fromkeys(small.table['visit']))} in {labels['case']} and "
+        f"Change from {visit_name(study.baseline)} to {visit_names(dict.fromkeys(small.table['visit']))} in {labels['case']} and "
         f"{labels['control']}, with intervals, for {counted(len(names), 'analyte')}: {_counts(small, alpha)}."
     )
     caption = f"Change from baseline by group and visit, with intervals.{cut}"

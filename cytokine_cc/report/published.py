@@ -16,7 +16,7 @@ from ..wording import simulated_from
 from .document import Block, Column, Facts, Section, Table, Text
 from .phrases import listed
 from .rates import share_text
-from .reproduction import Reproduction, keys_of, shown
+from .reproduction import Reproduction, shown
 from .summary import counted
 
 _DRAW = re.compile(r"scenario (.+), seed (\d+), replicate (\d+)", re.DOTALL)
@@ -38,7 +38,7 @@ def published_sections(analysis: Analysis, reproduction: Reproduction | None) ->
         return []
     blocks: list[Block] = [Facts(_facts(analysis, scenario, reproduction))]
     if scenario.patterns:
-        blocks += [_patterns_table(analysis, scenario, reproduction)]
+        blocks += [_patterns_table(analysis, scenario, reproduction), *_other_quantity(analysis, scenario)]
     else:
         blocks.append(Text("The scenario names no published pattern to look for."))
     blocks += [
@@ -46,6 +46,21 @@ def published_sections(analysis: Analysis, reproduction: Reproduction | None) ->
         _origins(scenario),
     ]
     return [Section("published", "Published beside reproduced", blocks)]
+
+
+def _other_quantity(analysis: Analysis, scenario: Scenario) -> list[Block]:
+    """Say so where what was published is an odds ratio and what the page shows is not."""
+    published = scenario.content.get("group", {}).get("odds_ratio", {})
+    shown = {estimand for results in analysis.results.values() for estimand in results.table["estimand"]} - {"none"}
+    if not published or any("odds" in estimand for estimand in shown):
+        return []
+    names = listed(f"{name} {value:g}" for name, value in published.items())
+    return [
+        Text(
+            f"What was published are odds ratios for a doubling ({names}); the estimates of this page are another quantity "
+            f"({listed(sorted(shown))}). The two cannot be compared, also where their figures look alike."
+        )
+    ]
 
 
 def _facts(analysis: Analysis, scenario: Scenario, reproduction: Reproduction | None) -> list[tuple[str, str]]:
@@ -109,8 +124,33 @@ def _patterns_table(analysis: Analysis, scenario: Scenario, reproduction: Reprod
     return Table("published-table", "What was published, and what this simulated study shows.", frame, columns, note=note)
 
 
-def _origins(scenario: Scenario) -> Facts:
+def origins_frame(scenario: Scenario) -> pd.DataFrame:
+    """Return where the values of a scenario come from, one row a source."""
     table = scenario.parameters()
-    counts = table["origin"].value_counts()
-    kinds = [kind for kind in ("sourced", "computed", "assumed") if counts.get(kind, 0)]
-    return Facts([(kind.capitalize(), f"{counts[kind]} of {len(table)}: {listed(keys_of(table, kind), 100)}") for kind in kinds])
+    rows = []
+    for kind in ("sourced", "computed", "assumed"):
+        for source, own in table[table["origin"] == kind].groupby("source", sort=False):
+            keys = dict.fromkeys(
+                f"{row.table}.{row.key}{f' of {row.name}' if row.name else ''}" for row in own.itertuples(index=False)
+            )
+            rows.append({"origin": kind, "source": source or "not said", "values": len(own), "keys": listed(_brief(own), 100),
+                         "all_keys": ", ".join(keys)})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _brief(own: pd.DataFrame) -> list[str]:
+    """Name keys, each once, with how many analytes or columns it is given for."""
+    counts = own.groupby(["table", "key"], sort=False)["name"].agg(lambda names: int((names != "").sum()))
+    return [f"{table}.{key}{f' ({count})' if count > 1 else ''}" for (table, key), count in counts.items()]
+
+
+def _origins(scenario: Scenario) -> Table:
+    frame = origins_frame(scenario)
+    total = int(frame["values"].sum())
+    counts = frame.groupby("origin", sort=False)["values"].sum()
+    caption = f"Where its {total:,} values come from: {listed(f'{count:,} {kind}' for kind, count in counts.items())}."
+    columns = [
+        Column("origin", "origin"), Column("source", "source, or why assumed"), Column("values", "values", "count"),
+        Column("keys", "of what", more="keys of the scenario; in brackets, of how many analytes or columns"),
+    ]  # fmt: skip
+    return Table("origins", caption, frame, columns)

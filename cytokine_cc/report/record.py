@@ -49,6 +49,11 @@ def record_of(
     }
 
 
+def source_text(source: str) -> str:
+    """Say where the measurements come from."""
+    return {"": "not known", "DataFrame": "a table that was given in memory"}.get(source, source)
+
+
 def record_section(record: Mapping[str, Any]) -> Section:
     """Show the record on the page."""
     versions_text = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
@@ -56,7 +61,7 @@ def record_section(record: Mapping[str, Any]) -> Section:
     facts = [
         ("Date", record["date"]),
         ("Software", versions_text),
-        ("Source of the panel", record["source"] or "not known"),
+        ("Source of the panel", source_text(record["source"])),
         ("Simulated", record["simulated"] or "no"),
         ("Seeds of the plan", seeds or "none; nothing was resampled"),
     ]

@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 
 from ..analysis import Analysis
+from ..assembly import PLATE_ALPHA
 from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..plan import Question
 from ..results import Results
 from ..study import Study
+from ..wording import CORRECTION_NAMES, visit_names
 from . import pictures
 from .document import Block, Bullets, Column, Section, Table, Text
 from .phrases import (
+    ROLES,
     TITLES,
     contrast_title,
     estimate_text,
@@ -30,22 +33,28 @@ from .phrases import (
 )
 from .summary import counted, number
 
-# What an adjusted p of at most alpha promises; {alpha}, {m} tests of the family.
+# What an adjusted p of at most alpha promises; {often} is alpha in percent, {m} counts tests.
 PROMISES = {
-    "none": "No correction was asked: {alpha} is the chance of each test, not of all. If none of {m} analytes differed, about "
-    "{expected} would still have p <= {alpha}.",
-    "bonferroni": "The chance that even one of the significant analytes of a family is a false one is at most {alpha}, "
-    "however the tests depend on each other.",
-    "hochberg": "The chance that even one of the significant analytes of a family is a false one is at most {alpha}, "
-    "if the tests are independent or depend positively on each other.",
+    "none": "No correction was asked: {alpha} is the chance of each test, not of all. If nothing differed anywhere, about "
+    "{expected} of {m} tests would still have p <= {alpha}.",
+    "bonferroni": "In at most {often} of such studies would anything that does not differ be called significant in a family, "
+    "however the tests depend on each other. Whether this is one of those studies nobody can tell.",
+    "hochberg": "In at most {often} of such studies would anything that does not differ be called significant in a family, "
+    "if the tests are independent or depend positively on each other. Whether this is one of those studies nobody can tell.",
     "BH": "Among the significant analytes of a family, a share of at most {alpha} is expected to be false, on average over "
     "many such studies, if the tests are independent or depend positively on each other. It is no promise about any one of "
     "them, nor about this study.",
     "BY": "Among the significant analytes of a family, a share of at most {alpha} is expected to be false, on average over "
     "many such studies, however the tests depend on each other. It is no promise about any one of them, nor about this study.",
 }
+_OF_NUMBERS = ("mean_case", "mean_control", "sd_case", "sd_control", "estimate", "std_error", "conf_low", "conf_high", "hedges_g")
 _HOW = ("test", "scale", "below_limit", "alternative", "covariates", "estimand", "conf_level", "conf_type", "adjust", "family")
+_KEYS = {name: key for key, name in CORRECTION_NAMES.items()}
 PROMISES |= {"holm": PROMISES["bonferroni"], "hommel": PROMISES["hochberg"]}
+PLATES_FIRST = (
+    "Read with Plates: cases and controls were measured on different plates more than chance usually does, and plates are not in "
+    "the tests. What is named here may be a difference between plates."
+)
 NOT_PROMISED = (
     "No correction helps against what shifts many analytes at once, such as plates, storage or handling, or groups "
     "that differ in more than case status.",
@@ -60,8 +69,10 @@ def found_section(analysis: Analysis) -> Section:
         text for kind, results in analysis.results.items() for text in _found_texts(kind, results, study, analysis.plan.alpha)
     ]
     levels = dict.fromkeys(level_words(question, analysis.plan.alpha) for question in analysis.plan.questions)
-    text = f"Significant means here: {'; '.join(levels)}."
-    return Section("found", "What was found", [Text(text), Bullets(items)])
+    blocks: list[Block] = [Text(f"Significant means here: {'; '.join(levels)}."), Bullets(items)]
+    if study.plate_by_group < PLATE_ALPHA and {BASELINE, BETWEEN} & set(analysis.results):
+        blocks.append(Text(PLATES_FIRST, warning=True))
+    return Section("found", "What was found", blocks)
 
 
 def _found_texts(kind: str, results: Results, study: Study, alpha: float) -> Iterator[str]:
@@ -74,7 +85,7 @@ def _found_texts(kind: str, results: Results, study: Study, alpha: float) -> Ite
         title = contrast_title(contrast, visit, study)
         if len(own):
             end = f" {untested}." if untested else ""
-            count = f"{len(own)} of {counted(tested, 'analyte')} tested significant"
+            count = f"of {counted(tested, 'tested analyte')}, {len(own)} {'is' if len(own) == 1 else 'are'} significant"
             yield f"{TITLES[kind]}, {title}: {count}. {_by_direction(own, contrast)}{end}"
         else:
             without.append(f"{title} ({counted(tested, 'analyte')} tested{', ' + untested if untested else ''})")
@@ -130,7 +141,7 @@ def results_frame(results: Results, study: Study, alpha: float) -> pd.DataFrame:
     table = results.table
     labels = group_labels(study)
     below = {role: pd.Series(_share(table, "below", role)) for role in labels}
-    return table.assign(
+    return _without_stand_ins(table).assign(
         group=[labels.get(role_of(contrast), "") for contrast in table["contrast"]],
         below_case=below["case"],
         below_control=below["control"],
@@ -138,6 +149,18 @@ def results_frame(results: Results, study: Study, alpha: float) -> pd.DataFrame:
         below_both=_both(below["case"], below["control"], percent),
         significant=found(results, alpha),
     )
+
+
+def _without_stand_ins(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave figures blank where no value that entered is a number: they would tell of what stands in for limits only."""
+    n, beyond = (
+        sum(table[f"{name}_{role}"].fillna(0).to_numpy(dtype=float) for name in names for role in ROLES)
+        for names in (["n"], ["n_below", "n_above"])
+    )
+    only = table["p_value"].isna().to_numpy() & (n > 0) & (beyond == n)
+    if not only.any():
+        return table
+    return table.assign(**{name: table[name].mask(only) for name in _OF_NUMBERS})
 
 
 def _both(case: pd.Series, control: pd.Series, write: Callable[[Any], str]) -> list[str]:
@@ -166,13 +189,19 @@ def results_table(results: Results, question: Question, study: Study, alpha: flo
     else:
         columns += _group_columns(study, question)
     columns += _estimate_columns(frame, question)
-    word = "not adjusted" if question.adjust == "none" else f"adjusted by {question.adjust}"
+    word = "not adjusted" if question.adjust == "none" else f"adjusted by {_method(question.adjust)}"
     caption = f"{TITLES[question.kind]}: {counted(len(frame), 'comparison')}, p-values {word}."
     caption += f" Rows set off: {level_words(question, alpha)}."
     same = _same(frame)
     note = f"Of every row: {'; '.join(common)}. " if common else ""
     note += f"The same in every row, and not in its file: {', '.join(f'{name} {value}' for name, value in same.items())}."
     return Table(f"results-{question.kind}", caption, frame.drop(columns=list(same)), columns, mark="significant", note=note)
+
+
+def _method(adjust: str) -> str:
+    """Name a correction by its author."""
+    names = {"BH": "Benjamini and Hochberg (BH)", "BY": "Benjamini and Yekutieli (BY)"}
+    return names.get(adjust, CORRECTION_NAMES[adjust])
 
 
 def _same(frame: pd.DataFrame) -> dict[str, Any]:
@@ -221,7 +250,9 @@ def _estimate_columns(frame: pd.DataFrame, question: Question) -> list[Column]:
         columns.append(Column("hedges_g", "Hedges' g", "number", "standardised difference, with Hedges' correction"))
     columns.append(Column("p_value", "p", "p"))
     if question.adjust != "none":
-        columns.append(Column("p_adjusted", "adjusted p", "p", f"{question.adjust}, over the tests of its family"))
+        columns.append(
+            Column("p_adjusted", "adjusted p", "p", f"{CORRECTION_NAMES[question.adjust]}, over the tests of its family")
+        )
     return [*columns, *([Column("own_note", "note")] if (frame["own_note"] != "").any() else [])]
 
 
@@ -255,7 +286,7 @@ def _between_pictures(analysis: Analysis, results: Results) -> list[Block]:
             for i, visit in enumerate(shown)
         ]
         if len(visits) > len(shown):
-            blocks.append(Text(f"Pictures show {listed(shown)}; the table holds all visits."))
+            blocks.append(Text(f"Pictures show {visit_names(shown)}; the table holds all visits."))
     return [*blocks, *_p_values(results, BETWEEN)]
 
 
@@ -296,7 +327,7 @@ def families_frame(analysis: Analysis) -> pd.DataFrame:
                 "visit": key[1],
                 "groups": group_title(analysis.study, group) if group else key[0] if together else "cases against controls",
                 "tests": int(family["p_value"].notna().sum()),
-                "method": question.adjust,
+                "method": CORRECTION_NAMES[question.adjust],
                 "significant": int(hits[own].sum()),
             })  # fmt: skip
     return pd.DataFrame(rows)
@@ -314,9 +345,10 @@ def correction_section(analysis: Analysis) -> Section:
     items = []
     for method in dict.fromkeys(frame["method"]):
         own = frame[frame["method"] == method]
-        m = int(own["tests"].max())
+        m = int(own["tests"].sum())
         name = "" if method == "none" else f"{method}: "
-        items.append(name + PROMISES[method].format(alpha=f"{alpha:g}", m=m, expected=number(alpha * m)))
+        words = {"alpha": f"{alpha:g}", "often": f"{100 * alpha:g}%", "m": f"{m:,}", "expected": number(alpha * m)}
+        items.append(name + PROMISES[_KEYS[method]].format(**words))
     total = int(frame["tests"].sum())
     if len(frame) > 1:
         again = "Each is corrected by itself: over all of them together nothing is promised." if corrected else ""

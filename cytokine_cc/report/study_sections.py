@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ..analysis import Analysis
-from ..assembly import PLATE_ALPHA
 from ..balance import TOO_MANY
 from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..labels import as_labels
 from ..plan import Plan
-from ..plots.overview import plates_data
 from ..study import Study
-from ..wording import SIMULATED, simulated_from
+from ..wording import SIMULATED, simulated_from, visit_name, visit_names
 from . import pictures
 from .document import Block, Bullets, Column, Facts, Section, Table, Text
 from .phrases import (
@@ -23,9 +21,10 @@ from .phrases import (
     ROLES,
     TITLES,
     analytes_of,
+    before,
     begin,
-    cells,
     everyone,
+    group_columns,
     group_labels,
     group_title,
     listed,
@@ -33,15 +32,19 @@ from .phrases import (
     present,
     visit_labels,
 )
+from .record import source_text
 from .summary import counted, number
 
 _OUT_OF = TOO_MANY.partition("{}")[2]
 NO_P = (
     "There are no p-values: balance is a property of these subjects and not of a population, and a test of it says more about "
     "the number of subjects than about the difference (Imai, King and Stuart 2008, doi 10.1111/j.1467-985X.2007.00527.x). A "
-    "standardised difference is the difference of means, or of shares, over the SD of the two groups together; the variance "
-    "ratio is cases over controls."
+    "standardised difference is the difference of means, or of shares, over the root mean square of the groups' SDs (infinite "
+    "where neither group varies and they differ); the variance ratio is cases over controls."
 )
+
+
+MOST_LISTED = 1_000  # rows of what was left out
 
 
 def design_section(analysis: Analysis) -> Section:
@@ -71,24 +74,20 @@ def questions_asked(plan: Plan, study: Study) -> list[str]:
     case, control = group_labels(study).values()
     texts = []
     for question in plan.questions:
-        visits = listed(getattr(question, "visits", None) or study.visits)
+        visits = visit_names(getattr(question, "visits", None) or study.visits)
         if question.kind == BASELINE:
-            text = f"At {_before(study)}, do levels differ between cases ({case}) and controls ({control})?"
+            text = f"At {before(study)}, do levels differ between cases ({case}) and controls ({control})?"
         elif question.kind == WITHIN:
             groups = " and within ".join(group_title(study, role) for role in getattr(question, "groups", ()))
-            text = f"Do levels at {visits} differ from those at {study.baseline}, within {groups}?"
+            text = f"Do levels at {visits} differ from those at {visit_name(study.baseline)}, within {groups}?"
         else:
-            text = f"Does the change from {study.baseline} to {visits} differ between cases and controls?"
+            text = f"Does the change from {visit_name(study.baseline)} to {visits} differ between cases and controls?"
         texts.append(text)
     asked = {question.kind for question in plan.questions}
     left = [TITLES[kind].lower() for kind in (BASELINE, WITHIN, BETWEEN) if kind not in asked]
     if left and study.visits:
         texts.append(f"The plan does not ask about: {listed(left)}.")
     return texts
-
-
-def _before(study: Study) -> str:
-    return "baseline" if study.baseline == "baseline" else f"baseline ({study.baseline})"
 
 
 def matching_text(study: Study) -> str:
@@ -130,7 +129,7 @@ def _kind_of_data(study: Study) -> str:
     origin = simulated_from(study)
     file = study.panel.source.partition(SIMULATED)[0]
     if not origin:
-        return file or "as given; the source is not known"
+        return source_text(file)
     return f"simulated ({origin}); no person stands behind them" + ("" if file == origin else f". File: {file}")
 
 
@@ -157,7 +156,7 @@ def flow_frame(study: Study) -> pd.DataFrame:
     rows: list[dict[str, Any]] = [{"step": name, **_by_role(part["role"])} for name, part in steps]
     for i, label in enumerate(visit_labels(study)):
         counts = {role: present(study, role, i) for role in ROLES}
-        rows.append({"step": f"of these with a sample at {label}", "all": sum(counts.values()), **counts})
+        rows.append({"step": f"of these with a sample at {visit_name(label)}", "all": sum(counts.values()), **counts})
     return pd.DataFrame(rows)
 
 
@@ -166,13 +165,9 @@ def _by_role(roles: pd.Series) -> dict[str, int]:
 
 
 def _flow_table(study: Study) -> Table:
-    columns = [Column("step", "subjects"), Column("all", "all", "count"), *_group_columns(study)]
+    columns = [Column("step", "subjects"), Column("all", "all", "count"), *group_columns(study)]
     return Table("flow-subjects", "Subjects from the file to the analysis, and those with a sample at each visit.",
                  flow_frame(study), columns)  # fmt: skip
-
-
-def _group_columns(study: Study) -> list[Column]:
-    return [Column(role, group_title(study, role), "count") for role in ROLES]
 
 
 def _excluded_blocks(study: Study) -> list[Block]:
@@ -226,9 +221,24 @@ def _cells_blocks(analysis: Analysis) -> list[Block]:
         Column("subjects", "of subjects", "count"),
     ]
     caption = "Values that entered each question, and those that did not, by reason."
-    note = "Every value left out is listed, one a row, in excluded.csv, which the command analyze writes beside this page."
     frame = cells_frame(analysis)
-    return [Table("left-out", caption, frame, columns, note=note, folded=len(frame) > 2 * MOST_NAMES)]
+    own = Table("left-out", caption, frame, columns, folded=len(frame) > 2 * MOST_NAMES)
+    return [own, *_every_cell(analysis)]
+
+
+def _every_cell(analysis: Analysis) -> list[Block]:
+    """List what did not enter, one a row, as long as that does not swell the page."""
+    parts = [results.excluded.assign(question=TITLES[kind]) for kind, results in analysis.results.items()]
+    gone = pd.concat(parts, ignore_index=True)[["question", "subject", "visit", "analyte", "reason"]]
+    if not len(gone):
+        return []
+    if len(gone) > MOST_LISTED:
+        text = f"What did not enter is {len(gone):,} values and samples, too many for this page: `excluded` of each result lists "
+        return [Text(text + "them one a row, as does excluded.csv, which the command analyze writes.")]
+    columns = [Column(name, name) for name in gone.columns]
+    caption = f"What did not enter, one a row: {counted(len(gone), 'value or sample', 'values or samples')}."
+    note = "Where no analyte is named there is no sample."
+    return [Table("excluded", caption, gone, columns, note=note, folded=True)]
 
 
 # --- Table 1
@@ -246,7 +256,7 @@ def balance_section(analysis: Analysis) -> Section:
         Column("level", "level"),
         Column("case", f"{labels['case']} (n = {study.n_case})", more="mean (SD), or number (%)"),
         Column("control", f"{labels['control']} (n = {study.n_control})", more="mean (SD), or number (%)"),
-        Column("std_difference", "std. difference", "number", "difference of means or shares over the common SD"),
+        Column("std_difference", "std. difference", "number", "difference of means or shares; see under the table"),
         Column("variance_ratio", "variance ratio", "number", "variance in cases over variance in controls"),
         Column("missing", "missing", more="cases + controls"),
         Column("matched", "matched on"),
@@ -280,111 +290,3 @@ def _printed(row: dict[Any, Any], role: str) -> str:
     if row["level"] != "":
         return f"{round(mean * n)} ({percent(mean)})"
     return f"{number(mean)} ({number(sd)})" if not np.isnan(sd) else number(mean)
-
-
-# --- detection
-
-
-def detection_section(analysis: Analysis) -> Section:
-    """How much of each analyte could be measured, by group and plate."""
-    study = analysis.study
-    there, below, above = cells(study)
-    text = (
-        f"At the visits of the design {there.sum():,} values were reported: {percent(below.sum() / max(there.sum(), 1))} below "
-        f"a limit of detection, {percent(above.sum() / max(there.sum(), 1))} above the upper limit. Below means: no number, or a "
-        "number under a limit that is known."
-    )
-    columns = _detection_columns(study)
-    caption = f"Limits, and values beyond them at {_before(study)}, by group."
-    blocks: list[Block] = [
-        Text(text),
-        Table("detection-table", caption, detection_frame(analysis), columns, note=_limit_note(study)),
-    ]
-    blocks.append(pictures.detection_picture(analysis))
-    return Section("detection", "What could be measured", blocks)
-
-
-def detection_frame(analysis: Analysis) -> pd.DataFrame:
-    """Return limits and counts beyond them, one row an analyte."""
-    study = analysis.study
-    first = analysis.descriptives[analysis.descriptives["visit"] == study.baseline]
-    frame = pd.DataFrame({"analyte": study.analytes, "unit": study.panel.analytes["unit"].to_numpy()})
-    frame["lower"], frame["upper"] = (_limit_texts(limits) for limits in (study.arrays.lower, study.arrays.upper))
-    for role in ROLES:
-        own = first[first["group"] == role].set_index("analyte").reindex(study.analytes)
-        for name in ("n", "n_missing", "n_below", "n_above", "below", "above"):
-            frame[f"{name}_{role}"] = own[name].to_numpy()
-    return frame
-
-
-def _limit_texts(limits: np.ndarray) -> list[str]:
-    """Write the limit of each analyte, or the range of its limits."""
-    texts = []
-    for own in np.moveaxis(limits, -2, 0):
-        known = own[~np.isnan(own)]
-        low, high = (number(end) for end in (known.min(), known.max())) if known.size else ("", "")
-        texts.append(low if low == high else f"{low} to {high}")
-    return texts
-
-
-def _detection_columns(study: Study) -> list[Column]:
-    labels = group_labels(study)
-    columns = [Column("analyte", "analyte"), Column("unit", "unit")]
-    columns += [Column(side, f"{side} limit", more="the range, where it differs between samples") for side in ("lower", "upper")]
-    for side in ("below", "above"):
-        if side == "above" and not cells(study)[2].any():
-            continue
-        columns += [Column(f"{side}_{role}", f"{side}, {label}", "share") for role, label in labels.items()]
-    return columns + [Column(f"n_missing_{role}", f"missing, {label}", "count") for role, label in labels.items()]
-
-
-def _limit_note(study: Study) -> str:
-    parts = [] if study.panel.logged is None else [f"Limits are {study.panel.logged} values, as in the file."]
-    if len(study.baseline_visits) > 1:
-        parts.append("A baseline of several visits counts as beyond a limit where one of its values is.")
-    return " ".join(parts)
-
-
-def plates_section(study: Study) -> Section:
-    """Who was measured on which plate."""
-    if not study.panel.has_plates:
-        text = "The file names no plates, so that nothing can be said of whether cases and controls were measured alike."
-        return Section("plates", "Plates", [Text(text)])
-    counts = plates_data(study)
-    frame = counts.pivot(index="plate", columns="group", values="n").reindex(counts["plate"].unique()).reset_index()
-    columns = [Column("plate", "plate"), *_group_columns(study)]
-    p = study.plate_by_group
-    text = "All baseline samples were measured on one plate."
-    if not np.isnan(p):
-        text = (
-            f"Plate by group at baseline, one sample a subject: chi-square p = {p:.2g}. "
-            + ("Cases and controls are spread unevenly over the plates, more than chance would." if p < PLATE_ALPHA else
-               "No sign that cases and controls are spread unevenly; small differences are not excluded.")
-        )  # fmt: skip
-    caption = "Baseline samples by plate and group."
-    return Section(
-        "plates", "Plates", [Text(text), Table("plates-table", caption, frame, columns), pictures.plates_picture(study)]
-    )
-
-
-def descriptives_section(analysis: Analysis) -> Section:
-    """Levels as they are, by analyte, visit and group."""
-    study = analysis.study
-    table = analysis.descriptives
-    frame = table.assign(label=[group_labels(study)[role] for role in table["group"]])
-    rule = str(table["below_limit"].iloc[0])
-    columns = [
-        Column("analyte", "analyte"), Column("visit", "visit"), Column("label", study.design.group),
-        Column("n", "n", "count", "samples with a value, beyond a limit or not"),
-        Column("below", "below", "share", "share below the limit of detection"),
-        Column("geo_mean", "geo. mean", "number", "geometric mean, in the unit"),
-        Column("geo_sd", "geo. SD", "number", "geometric standard deviation, a factor"),
-        Column("q1", "quartile 1", "number"), Column("median", "median", "number"), Column("q3", "quartile 3", "number"),
-        Column("unit", "unit"), Column("note", "note"),
-    ]  # fmt: skip
-    note = (
-        f"In geometric means and SDs, values below the limit enter by the rule {rule!r}; quartiles substitute nothing and are "
-        "empty where they lie among values beyond a limit."
-    )
-    caption = "Levels by analyte, visit and group."
-    return Section("levels", "Levels", [Table("descriptives", caption, frame, columns, note=note, folded=True)])

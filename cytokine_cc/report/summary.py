@@ -13,7 +13,7 @@ from ..limits import beyond_limits
 from ..panel import State
 from ..results import Results
 from ..study import Study
-from ..wording import p_text, simulated_text
+from ..wording import CORRECTION_NAMES, p_text, simulated_text
 
 WIDTH = 100
 _MOST = 12
@@ -67,7 +67,7 @@ def _study_lines(study: Study) -> Iterator[str]:
 def _question_lines(title: str, results: Results, alpha: float) -> Iterator[str]:
     table = results.table
     first = table.iloc[0]
-    correction = "not adjusted" if first["adjust"] == "none" else f"{first['adjust']}-adjusted"
+    correction = "not adjusted" if first["adjust"] == "none" else f"{CORRECTION_NAMES[first['adjust']]}-adjusted"
     how = [f"{first['test']} on {first['scale']}", f"below the limit: {first['below_limit']}", first["alternative"], correction]
     yield f"{title}: {', '.join(how)}"
     for (contrast, visit), rows in table.groupby(["contrast", "visit"], sort=False):

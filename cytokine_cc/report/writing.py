@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import __version__
 from ..analysis import Analysis
@@ -16,22 +17,14 @@ from ..wording import simulated_text
 from .checklist import checklist_section
 from .document import Page, Section, Text
 from .limitations import limitations_section
+from .measured_sections import descriptives_section, detection_section, plates_section
 from .page import page_html
 from .phrases import analytes_of, group_title
 from .published import published_sections, scenario_of
 from .record import record_of, record_section
+from .reproduction import Reproduction
 from .result_sections import correction_section, correlation_section, found_section, question_section
-from .study_sections import (
-    balance_section,
-    descriptives_section,
-    design_section,
-    detection_section,
-    flow_section,
-    plates_section,
-)
-
-if TYPE_CHECKING:
-    from .reproduction import Reproduction
+from .study_sections import balance_section, design_section, flow_section
 
 REPORT = "report.html"
 
@@ -66,7 +59,8 @@ def write_report(
     Raises
     ------
     OptionError
-        `analysis` is no Analysis; the folder cannot be written to, and nothing is left behind then.
+        `analysis` is no Analysis, another argument not what it should be; the folder cannot be written to, and nothing is left
+        behind then.
 
     Notes
     -----
@@ -83,6 +77,8 @@ def write_report(
     ...     cc.write_report(analysis, folder).name
     'report.html'
     """
+    if not isinstance(folder, str | PathLike) or not str(folder).strip():
+        raise OptionError(f"`folder` must be the path of a folder; got {folder!r}.")
     html = report_html(analysis, reproduction=reproduction, inputs=inputs, settings=settings)
     return write_files({REPORT: html}, folder)[0]
 
@@ -108,10 +104,23 @@ def report_html(
     -------
     str
     """
-    if not isinstance(analysis, Analysis):
-        raise OptionError(f"`analysis` must be an Analysis; got {type(analysis).__name__}. Make one with analyze(study, plan).")
+    _check(analysis, reproduction, inputs, settings)
     record = record_of(analysis, inputs, settings, date or datetime.now(UTC))
     return page_html(page_of(analysis, record, reproduction))
+
+
+def _check(analysis: Any, reproduction: Any, inputs: Any, settings: Any) -> None:
+    """Refuse what is no analysis, or cannot stand beside one."""
+    if not isinstance(analysis, Analysis):
+        raise OptionError(f"`analysis` must be an Analysis; got {type(analysis).__name__}. Make one with analyze(study, plan).")
+    if reproduction is not None and not isinstance(reproduction, Reproduction):
+        raise OptionError(f"`reproduction` must be a Reproduction or None; got {reproduction!r}.")
+    if settings is not None and not isinstance(settings, Mapping):
+        raise OptionError(f"`settings` must be a mapping, such as a study file's content, or None; got {settings!r}.")
+    pairs = inputs if isinstance(inputs, Sequence) and not isinstance(inputs, str) else [inputs]
+    for pair in pairs:
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or [type(text) for text in pair] != [str, str]:
+            raise OptionError(f"`inputs` must be pairs of a file's name and its sha256, both text; got {pair!r}.")
 
 
 def page_of(analysis: Analysis, record: Mapping[str, Any], reproduction: Reproduction | None = None) -> Page:
@@ -172,5 +181,5 @@ def _banner(analysis: Analysis, reproduction: Reproduction | None) -> str:
     counts = scenario.parameters()["origin"].value_counts()
     return (
         f"{text} They were drawn from a scenario, {counts.get('assumed', 0)} of whose {counts.sum()} values are assumed; which "
-        "ones stands under Published beside reproduced."
+        "ones is told under Published beside reproduced."
     )

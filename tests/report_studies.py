@@ -1,0 +1,81 @@
+"""Small studies and the page of an analysis, for the tests of the report; all numbers are invented."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+
+import cytokine_cc as cc
+from cytokine_cc.report.document import Bullets, Facts, Page, Table, Text
+from cytokine_cc.report.record import record_of
+from cytokine_cc.report.writing import page_of
+
+DATE = datetime(2026, 3, 1, tzinfo=UTC)
+# Saving a picture takes longer than all else of a page: it is left out where nobody looks at one.
+UNSAVED = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
+
+
+def page(analysis, reproduction=None, inputs=(), settings=None):
+    return page_of(analysis, record_of(analysis, inputs, settings, DATE), reproduction)
+
+
+def only(section):
+    """A page of one section."""
+    return Page("", "", sections=[section])
+
+
+def blocks(page, kind, key=""):
+    own = [block for section in page.sections if key in ("", section.key) for block in section.blocks]
+    return [block for block in own if isinstance(block, kind)]
+
+
+def table(page, key):
+    return next(block for block in blocks(page, Table) if block.key == key)
+
+
+def facts(page, key):
+    return dict(pair for block in blocks(page, Facts, key) for pair in block.items)
+
+
+def words(page, key=""):
+    """All sentences of a section, or of the page."""
+    texts = [block.text for block in blocks(page, Text, key)]
+    texts += [text for block in blocks(page, Bullets, key) for text in block.items]
+    return " ".join([*texts, *(text for block in blocks(page, Facts, key) for pair in block.items for text in pair)])
+
+
+def wide(
+    n_case=6, n_control=5, analytes=3, visits=("v0", "v1"), seed=1, shift=0.0, group=("x", "y"), plates=("p1", "p2"), name="M{}"
+):
+    """A table as a laboratory sends it."""
+    rng = np.random.default_rng(seed)
+    n = n_case + n_control
+    levels = np.exp(rng.normal(3, 0.5, (len(visits), n, analytes)))
+    levels[:, :n_case] *= np.exp(shift)
+    rows = []
+    for v, visit in enumerate(visits):
+        for i in range(n):
+            values = {name.format(a + 1): f"{levels[v, i, a]:.4g}" for a in range(analytes)}
+            who = {"id": f"s{i}", "t": visit, "plate": plates[i % len(plates)], "arm": group[i >= n_case], "age": 50 + i % 5}
+            rows.append(who | values)
+    return pd.DataFrame(rows)
+
+
+def in_pairs():
+    frame = wide(6, 6)
+    return frame.assign(set=[f"m{int(subject[1:]) % 6}" for subject in frame["id"]])
+
+
+def study(frame, plate="plate", **design):
+    own = [column for column in ("plate", "arm", "age", "set") if column in frame and column != plate]
+    panel = cc.read_panel(frame, layout="wide", subject="id", visit="t", plate=plate, sample_columns=own, unit="pg/mL")
+    case, control = dict.fromkeys(frame["arm"])
+    return cc.Study(
+        panel, cc.Design(**{"group": "arm", "case": case, "control": control, "baseline": frame["t"].iloc[0]} | design)
+    )
+
+
+def analysis_of(frame, plan=None, plate="plate", **design):
+    return cc.analyze(study(frame, plate, **design), plan)
