@@ -7,7 +7,8 @@ import hashlib
 import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -47,7 +48,8 @@ def page_html(page: Page) -> str:
     """Write a page as one HTML file.
 
     Its only scripts and styles are its own (their hashes stand in its Content-Security-Policy), and it can load nothing.
-    All texts are escaped. It reads without JavaScript, which adds sorting, filtering and copying.
+    All texts are escaped; characters that would turn the order of letters and digits are replaced. It reads and downloads
+    without JavaScript, which adds sorting, filtering and copying.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ def page_html(page: Page) -> str:
 
     Notes
     -----
-    Numbers are rounded for reading; copies and CSV files hold all digits. In those, a text that begins with ``= + - @`` (or a
+    Numbers are rounded for reading; CSV files, and copies of cells that hold one number, have all digits. In those, a text that begins with ``= + - @`` (or a
     tab) and is no number has an apostrophe before it, so that a spreadsheet shows it and does not compute it.
 
     Examples
@@ -110,11 +112,17 @@ def svg_of(drawn: Axes | Figure) -> str:
     figure: Any = drawn.figure
     figure = getattr(figure, "figure", figure)  # of a part of a figure, the whole
     file = BytesIO()
-    with warnings.catch_warnings(), mpl.rc_context(_SVG):
-        # Its text stays text: the letters are the reader's fonts', not matplotlib's.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+    with reader_fonts(), mpl.rc_context(_SVG):
         figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return _compact(file.getvalue().decode())
+
+
+@contextmanager
+def reader_fonts() -> Iterator[None]:
+    """Draw without warnings of letters that matplotlib's fonts lack: text stays text, and its letters are the reader's."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
 
 def _compact(svg: str) -> str:
