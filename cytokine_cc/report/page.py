@@ -62,8 +62,9 @@ def page_html(page: Page) -> str:
 
     Notes
     -----
-    Numbers are rounded for reading; CSV files, and copies of cells that hold one number, have all digits. In those, a text that begins with ``= + - @`` (or a
-    tab) and is no number has an apostrophe before it, so that a spreadsheet shows it and does not compute it.
+    Numbers are rounded for reading; CSV files, and copies of cells that hold one number, have all digits. In those, a text that
+    begins with ``= + - @`` (or a tab) and is no number has an apostrophe before it, so that a spreadsheet shows it and does not
+    compute it.
 
     Examples
     --------
