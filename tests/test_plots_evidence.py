@@ -255,6 +255,14 @@ def test_power_of_several_plans_and_contrasts_has_a_mark_for_each():
     assert (by_label.query("label == 'ranks'")["effect"].to_numpy() == by_label.query("label == 't'")["effect"] ** 2).all()
 
 
+def test_a_scenario_tells_its_effects():
+    scenario = cc.load_scenario("henry2010")
+    both = {"t": rates(), "ranks": rates(test="mann_whitney")}
+    for effects in (scenario, {"t": scenario, "ranks": scenario}):
+        data = error_rates_data(both, measure="power", effects=effects)
+        assert data.equals(error_rates_data(both, measure="power", effects=scenario.effects))
+
+
 def test_power_on_the_raw_scale_finds_its_ratio():
     plan = cc.Plan(baseline=cc.Baseline(scale="raw"), **BASELINE)
     scenario = cc.load_scenario("henry2010")

@@ -297,6 +297,15 @@ def test_the_map_holds_every_subject_and_visit():
     assert (row["n_values"], row["n_missing"]) == (1, 1)
 
 
+def test_an_analyte_that_is_missing_in_every_sample_is_not_asked_for():
+    frame = pd.DataFrame({"subject": [f"s{i}" for i in range(6)], "visit": "0", "group": ["sick $x$", "_well"] * 3})
+    frame["A"], frame["B"] = ["1", "2", "3", "4", "5", ""], ""
+    study = built(frame)
+    assert samples_data(study)["cell"].value_counts().to_dict() == {"all": 5, "no value": 1}
+    key = [text.get_text() for text in plots.samples(study).get_legend().get_texts()]
+    assert key == ["with a value (5 samples)", "no value (1)", "1 analyte without any value not counted"]
+
+
 def test_the_map_is_drawn_as_its_table():
     study = gaps()
     data, ax = samples_data(study), plots.samples(study)

@@ -3,8 +3,19 @@
 Results -> `volcano`, `forest`, `change`, `p_values`. ErrorRates -> `error_rates`. Study -> `distributions`, `paired_lines`,
 `detection`, `correlation`, `balance`, `samples`, `plates`.
 
-Without ``ax`` a figure is made that fits; with it, the picture is drawn there and the figure left as it is. Texts and sizes
-follow the reader's rcParams, which are never changed.
+Without ``ax`` a figure is made that fits, larger where letters are; with it, the picture is drawn there and the figure left as it
+is. Letters, ground and what is black on white follow the reader's rcParams, which are never changed; the colours of groups do
+not. Several pictures are put together by the one who composes the figure, in inches enough: about 6 x 4.5 for each, and a quarter
+of an inch a row::
+
+    figure, axes = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
+    plots.volcano(results, ax=axes[0])
+    plots.paired_lines(study, "IL-6", ax=axes[1])
+
+``ax.figure.savefig("volcano.svg")`` writes letters as outlines. To keep them letters, set matplotlib's
+``rcParams["svg.fonttype"] = "none"`` before, and for PDF ``rcParams["pdf.fonttype"] = 42``. Names in a script that its
+font lacks, such as Chinese, need a font that has it, ``rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK SC"]``;
+matplotlib warns of each letter that it cannot draw.
 """
 
 from __future__ import annotations

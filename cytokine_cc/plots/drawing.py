@@ -32,7 +32,7 @@ BELOW_MARK, ABOVE_MARK = "v", "^"
 INK, GREY, FAINT = "#222222", "#6b6b6b", "#d9d9d9"
 _ON_DARK = {INK: "#eeeeee", GREY: "#a8a8a8", FAINT: "#444444"}
 ROW_HEIGHT, NAME_WIDTH = 0.24, 30  # inches; characters
-_MOST_LINES = 2
+_MOST_LINES, _MANY_LINES = 2, 3
 _MOST_ROWS = 100  # of the usual height; of more each has half of it
 _TWO_LINES, _LEAST_LETTER = 0.19, 3.5  # inches of a row; points
 _LETTER, _LABEL_WIDTH = 0.0077, 48  # inches, for each point of the font; letters of a line
@@ -70,6 +70,19 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1]
 
 
+def make_room(ax: Axes, height: float) -> None:
+    """Let a figure of the picture's own grow where labels of many lines leave the axes less than so many inches."""
+    legend = ax.get_legend()
+    labels = [text.get_text().count("\n") for text in (legend.get_texts() if legend else ())]
+    figure = ax.figure
+    if ax.get_xlabel().count("\n") + max(labels, default=0) < _MANY_LINES or not isinstance(figure, Figure):
+        return
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+    if (lacks := height * text_scale() - ax.bbox.height / figure.dpi) > 0:
+        figure.set_figheight(figure.get_figheight() + lacks)
+
+
 def text_scale() -> float:
     """Return how much larger the reader's letters are than matplotlib's."""
     return float(mpl.rcParams["font.size"]) / 10
@@ -101,9 +114,14 @@ def _is_dark(ax: Axes) -> bool:
     return 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
 
 
+def rows_height(rows: int, row: float = ROW_HEIGHT) -> float:
+    """Return the height in inches of so many rows."""
+    return (row if rows <= _MOST_ROWS else row / 2) * rows
+
+
 def height_of(rows: int, *, margin: float = 1.1, row: float = ROW_HEIGHT) -> float:
     """Return the height in inches of a picture with so many rows."""
-    return max(2.2, margin + (row if rows <= _MOST_ROWS else row / 2) * rows)
+    return max(2.2, margin + rows_height(rows, row))
 
 
 def plain(text: Any) -> str:
@@ -173,6 +191,17 @@ def name_rows(ax: Axes, names: Sequence[Any]) -> list[int]:
         if "\n" in label.get_text():
             label.set(fontsize="x-small", linespacing=1.0)  # two lines fit into a row
     return places
+
+
+def name_visits(ax: Axes, places: Sequence[float], visits: Sequence[str]) -> None:
+    """Name visits below the axes, turned where they would meet; the limits of the axis are set."""
+    names = [short(label, 14) for label in visits]
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    low, high = ax.get_xlim()
+    room = ax.bbox.width / ax.figure.dpi / (high - low) * (places[1] - places[0] if len(places) > 1 else high - low)
+    fits = longest * 1.15 * _LETTER * 10 * text_scale() <= room
+    turned: dict[str, Any] = {} if fits else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(places, names, **turned)
 
 
 def strip(ax: Axes) -> None:

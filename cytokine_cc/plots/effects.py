@@ -22,10 +22,13 @@ from .drawing import (
     group_names,
     height_of,
     ink,
+    make_room,
     name_rows,
+    name_visits,
     needs_estimates,
     one_comparison,
     row_font,
+    rows_height,
     short,
     strip,
     text_scale,
@@ -37,6 +40,7 @@ from .significance import volcano, volcano_data
 
 __all__ = ["change", "change_data", "forest", "forest_data", "volcano", "volcano_data"]
 
+_PATHS_HEIGHT = 2.2  # inches at least
 _SORTS = ("estimate", "p")
 
 
@@ -96,7 +100,7 @@ def forest(results: Results, *, alpha: float = 0.05, sort: str | None = None, ax
     data = forest_data(results, alpha=alpha, sort=sort)
     table = one_comparison(results, "forest")
     needs_estimates(table, "forest")
-    scale = scale_of(table)
+    scale, own = scale_of(table), ax is None
     ax = axes_for(ax, 6.8, height_of(len(data), margin=1.3))
     rows = name_rows(ax, data["analyte"].tolist())
     show_scale(ax, scale)
@@ -108,6 +112,8 @@ def forest(results: Results, *, alpha: float = 0.05, sort: str | None = None, ax
     ax.tick_params(axis="y", pad=8)  # room for arrows
     legend_of_marks(ax, table, alpha)
     _columns(ax, data, p_name(table))
+    if own:
+        make_room(ax, rows_height(len(data)))
     return ax
 
 
@@ -197,7 +203,7 @@ def change(results: Results, *, alpha: float = 0.05, ax: Axes | None = None) -> 
     names = {role: short(name) for role, name in group_names(meta).items()}
     one = data["analyte"].nunique() == 1
     visits = list(dict.fromkeys(data["visit"]))
-    scale = scale_of(table)
+    scale, own = scale_of(table), ax is None
     draw = _one_analyte if one else _many_analytes
     ax = draw(ax, data, scale, visits, names)
     sign = "-" if table["scale"].iloc[0] == "raw" else "/"
@@ -211,12 +217,14 @@ def change(results: Results, *, alpha: float = 0.05, ax: Axes | None = None) -> 
         ax.set_xlabel(f"{text}{rows}")
     strip(ax)
     legend_of_marks(ax, table, alpha, columns=2)
+    if own:
+        make_room(ax, _PATHS_HEIGHT if one else rows_height(data["analyte"].nunique(), _row(data)))
     return ax
 
 
 def _one_analyte(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: list[str], names: dict[str, str]) -> Axes:
     """Draw visits from left to right, a line a group."""
-    ax = axes_for(ax, max(3.8, 2 + 0.9 * len(visits)), 3.8)
+    ax = axes_for(ax, max(4.6, 2.8 + 0.9 * len(visits)), 3.8)
     show_scale(ax, scale, upright=True)
     groups = [role for role in COLOURS if (data["group"] == role).any()]
     for i, role in enumerate(groups):
@@ -231,8 +239,8 @@ def _one_analyte(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: list
         bars(ax, x, part, scale, COLOURS[role], upright=True)
         points(ax, x, part, scale, COLOURS[role], MARKS[role], upright=True, size=6)
         _not_tested(ax, x, part, scale, upright=True)
-    ax.set_xticks(range(len(visits) + 1), [short(label, 14) for label in (data["baseline"].iloc[0], *visits)])
     ax.set_xlim(-0.4, len(visits) + 0.4)
+    name_visits(ax, range(len(visits) + 1), [data["baseline"].iloc[0], *visits])
     return ax
 
 
@@ -241,8 +249,7 @@ def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: li
     analytes = list(dict.fromkeys(data["analyte"]))
     groups = [role for role in COLOURS if (data["group"] == role).any()]
     lines = len(visits) * len(groups)
-    row = max(0.3, 0.075 * lines + 0.08)
-    ax = axes_for(ax, 6.4, height_of(len(analytes), margin=1.5, row=row))
+    ax = axes_for(ax, 6.4, height_of(len(analytes), margin=1.5, row=_row(data)))
     rows = dict(zip(analytes, name_rows(ax, analytes), strict=True))
     show_scale(ax, scale)
     for edge in range(1, len(analytes)):
@@ -263,6 +270,11 @@ def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: li
         part, y = _once_a_row(part, y, data, rows)
         _not_tested(ax, y, part, scale)
     return ax
+
+
+def _row(data: pd.DataFrame) -> float:
+    """Return the height in inches of a row of groups and visits."""
+    return max(0.3, 0.075 * data["visit"].nunique() * data["group"].nunique() + 0.08)
 
 
 def _once_a_row(part: pd.DataFrame, y: np.ndarray, data: pd.DataFrame, rows: dict[str, int]) -> tuple[pd.DataFrame, np.ndarray]:

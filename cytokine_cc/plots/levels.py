@@ -26,10 +26,12 @@ from .drawing import (
     height_of,
     ink,
     letters_along,
+    make_room,
     name_rows,
+    name_visits,
     note_below,
     row_font,
-    short,
+    rows_height,
     strip,
     text_scale,
     visits_text,
@@ -39,8 +41,8 @@ from .legends import legend_above
 from .points import BELOW, KINDS, OPEN, level_axis, level_points, mark_handles, mark_levels, note_on, of_study, spread, unit_text
 
 _DODGE, _JITTER, _BOX = 0.23, 0.13, 0.17  # of a row: a group from its middle; points and box from the group's middle
+_LINES_HEIGHT = 2.2  # inches at least
 _TIES = 0.16  # of the way between two visits, which equal values share
-_CHARACTER = 0.09  # inches
 
 
 def distributions_data(study: Study, analytes: Iterable[str] | None = None, *, visit: Any = None) -> pd.DataFrame:
@@ -103,7 +105,8 @@ def distributions(
     one_of("scale", scale, ("log", "linear"))
     data = distributions_data(study, analytes, visit=visit)
     names = data["analyte"].unique()
-    ax = axes_for(ax, 7, height_of(len(names), margin=1.3, row=0.36 if len(names) <= 20 else 0.25))
+    own, row_height = ax is None, 0.36 if len(names) <= 20 else 0.25
+    ax = axes_for(ax, 7, height_of(len(names), margin=1.3, row=row_height))
     unit, units = unit_text(data)
     name_rows(ax, [f"{name} ({units[name]})" if units[name] else name for name in names])
     level_axis(ax.xaxis, scale, data)
@@ -129,6 +132,8 @@ def distributions(
         handles["quartile beyond a limit"] = Line2D([], [], color=ink(ax), lw=0.8, ls=(0, (2, 1.5)))
     legend_above(ax, handles, side="right")
     strip(ax)
+    if own:
+        make_room(ax, rows_height(len(names), row_height))
     return ax
 
 
@@ -196,6 +201,7 @@ def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str =
     data = paired_lines_data(study, analyte, visits=visits)
     shown = [label for label in (*study.baseline_visits, *study.visits) if label in set(data["visit"])]
     n = len(shown)
+    own = ax is None
     ax = axes_for(ax, min(max(5.0, 2 + 1.5 * n), 10), 4)
     level_axis(ax.yaxis, scale, data)
     handles = mark_handles(study, data)
@@ -216,7 +222,7 @@ def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str =
         if part["value"].isna().all():
             ax.text(middle, 0.5, "no value", transform=ax.get_xaxis_transform(), ha="center", color=ink(ax, GREY))
     ax.set_xlim(-0.4, 2 * n - 0.4)
-    _name_visits(ax, shown)
+    name_visits(ax, [i + half * (n + 0.2) for half in (0, 1) for i in range(n)], shown * 2)
     if data["value"].isna().all():
         ax.set_yticks([], minor=False)
         ax.set_yticks([], minor=True)
@@ -230,6 +236,8 @@ def paired_lines(study: Study, analyte: str, *, visits: Any = None, scale: str =
     lines = max(title.count("\n") + 1 for title in titles)
     legend_above(ax, dict(list(handles.items())[2:]), lift=13.5 * lines * text_scale(), side="right")
     strip(ax)
+    if own:
+        make_room(ax, _LINES_HEIGHT)
     return ax
 
 
@@ -333,13 +341,3 @@ def _median_line(ax: Axes, medians: pd.Series, place: dict[str, float], study: S
             ends += [(at, medians[label]) for at in dict.fromkeys((min(x), max(x)))]
     if ends:
         ax.plot(*zip(*ends, strict=True), color=ink(ax), marker="_", ms=12, mew=2.2, lw=2.2, zorder=3.5, label="_median")
-
-
-def _name_visits(ax: Axes, visits: Sequence[str]) -> None:
-    n = len(visits)
-    places = [i + half * (n + 0.2) for half in (0, 1) for i in range(n)]
-    names = [short(label, 14) for label in visits]
-    longest = max(len(line) for name in names for line in name.split("\n"))
-    room = ax.bbox.width / ax.figure.dpi / text_scale() / (2 * n + 0.2)
-    turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if longest * _CHARACTER > room else {}
-    ax.set_xticks(places, names * 2, **turned)

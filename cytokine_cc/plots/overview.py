@@ -21,10 +21,12 @@ from .drawing import (
     axes_for,
     height_of,
     ink,
+    make_room,
     name_rows,
     note_below,
     one_line,
     paper,
+    rows_height,
     short,
     strip,
     visits_text,
@@ -45,6 +47,7 @@ __all__ = [
     "samples_data",
 ]
 
+_PLATE = 0.42  # inches of a row
 _NEEDED = ("covariate", "level", "std_difference", "matched_on")
 
 
@@ -95,6 +98,7 @@ def balance(study: Study | pd.DataFrame, *, threshold: float = 0.1, ax: Axes | N
     """
     fraction("threshold", threshold)
     data = balance_data(study)
+    made = ax is None
     ax = axes_for(ax, 6.0, height_of(len(data), margin=1.5))
     rows = np.array(name_rows(ax, data["row"].tolist()))
     x = data["std_difference"].to_numpy(dtype=np.float64)
@@ -119,6 +123,8 @@ def balance(study: Study | pd.DataFrame, *, threshold: float = 0.1, ax: Axes | N
     strip(ax)
     ax.spines["left"].set_visible(False)
     legend_above(ax, columns=2)
+    if made:
+        make_room(ax, rows_height(len(data)))
     return ax
 
 
@@ -178,7 +184,8 @@ def plates(study: Study, *, visit: Any = None, ax: Axes | None = None) -> Axes:
     """
     data = plates_data(study, visit=visit)
     names = list(dict.fromkeys(data["plate"]))
-    ax = axes_for(ax, 5.4, height_of(len(names), margin=1.2, row=0.42))
+    made = ax is None
+    ax = axes_for(ax, 5.4, height_of(len(names), margin=1.2, row=_PLATE))
     rows = np.array(name_rows(ax, [name or "plate not given" for name in names]), dtype=np.float64)
     top = max(int(data["n"].max()), 1)
     for group, shift, hatch in (("case", -0.2, ""), ("control", 0.2, "////")):
@@ -194,4 +201,6 @@ def plates(study: Study, *, visit: Any = None, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("plate")
     strip(ax)
     legend_above(ax, columns=2)
+    if made:
+        make_room(ax, rows_height(len(names), _PLATE))
     return ax

@@ -27,10 +27,12 @@ from .drawing import (
     axes_for,
     height_of,
     ink,
+    make_room,
     name_rows,
     note_below,
     plain,
     row_room,
+    rows_height,
     short,
     strip,
     visits_text,
@@ -102,7 +104,8 @@ def detection(study: Study | pd.DataFrame, *, by: str = "group", visit: Any = No
     """
     data = detection_data(study, by=by, visit=visit)
     names, levels = data["analyte"].unique(), data["level"].unique()
-    ax = axes_for(ax, 7, height_of(len(names), margin=1.4, row=max(ROW_HEIGHT, _BAR * len(levels) + _GAP)))
+    own, height = ax is None, max(ROW_HEIGHT, _BAR * len(levels) + _GAP)
+    ax = axes_for(ax, 7, height_of(len(names), margin=1.4, row=height))
     name_rows(ax, names)
     strip(ax)
     ax.grid(axis="x", color=ink(ax, FAINT), lw=0.5)
@@ -125,6 +128,8 @@ def detection(study: Study | pd.DataFrame, *, by: str = "group", visit: Any = No
     ax.set_xlabel(wrapped(ax, f"{what}, % of samples with a value{of}"))
     note_below(ax, "solid, from the left: below the lower limit; hatched, from the right: above the upper limit" * some_above)
     ax.spines["right"].set_visible(some_above)
+    if own:
+        make_room(ax, rows_height(len(names), height))
     return ax
 
 
