@@ -143,6 +143,7 @@ def test_table_1_prints_what_balance_holds(henry):
     assert age["case"] == "61.9 (9.66)"
     assert age["matched"] == "yes"
     assert "There are no p-values" in own.note
+    assert "over the root mean square of the groups' SDs (infinite where neither group varies and they differ)" in own.note
     assert not any("p" == column.kind for column in own.columns)
 
 
@@ -194,7 +195,8 @@ def test_simulated_data_are_called_so_first(henry, quick):
     for analysis, shown in (henry, quick):
         assert shown.banner.startswith("The data are simulated (")
         assert limitations(analysis)[0].startswith("The data are simulated (")
-    assert "270 of whose 318 values are assumed" in henry[1].banner
+    assert "270 of whose 318 values are assumed; which ones is told under Published" in henry[1].banner
+    assert "Drug: exemestane -0.39" in words(henry[1], "limitations")
     measured = page(analysis_of(wide()))
     assert measured.banner == ""
     assert "simulated" not in words(measured, "design")
@@ -369,7 +371,7 @@ def test_plates_and_visits():
     assert "All baseline samples were measured on one plate." in text
     assert "baseline: v1: 12 of 12 (100%) cases and 12 of 12 (100%) controls; no plate holds samples of both visits." in text
     assert table(shown, "plates-visits").frame.values.tolist() == [["P1", 24, 0], ["P2", 0, 24]]
-    assert "Read with Plates" not in words(shown, "found")
+    assert "with Plates" not in words(shown, "found")
 
 
 def test_the_picture_of_balance_names_the_groups(saved):
@@ -512,8 +514,9 @@ def test_its_authors_recognise_their_study(georgiou):
     assert "Not fully measured: 137 numbers (3%), flagged by the instrument, or the mean of wells of which one was" in text
     assert "outside a limit" not in text
     assert "Every later sample was measured on a plate of its subject's baseline." in words(shown, "plates")
+    assert "more unevenly than chance usually does" in words(shown, "plates")
     assert "approximate, since some expected counts are below 5" in words(shown, "plates")
-    assert "Read with Plates: " in words(shown, "found")
+    assert "Read what is said of baseline with Plates: " in words(shown, "found")
     assert own["Data"] == "a table that was given in memory"
     assert "stood in for it; where there was none, the comparison was not tested." in words(shown, "methods")
     note = table(shown, "detection-table").note

@@ -181,6 +181,14 @@ def test_what_the_file_does_not_tell():
     assert not said(analysis_of(wide()), "What the file")
 
 
+def test_plates_that_go_with_groups_matter_at_baseline():
+    frame = wide(12, 12)
+    frame["plate"] = np.where(frame["arm"] == "x", "P1", "P2")
+    assert said(analysis_of(frame), "Plate and group are associated (chi-square p = ")
+    # Each subject's visits lie on one plate: its difference is in no change.
+    assert not said(analysis_of(frame, cc.Plan(baseline=None)), "Plate and group")
+
+
 # --- design
 
 

@@ -197,7 +197,7 @@ def _missing_values(analysis: Analysis) -> Iterator[str]:
 
 def _plates(analysis: Analysis) -> Iterator[str]:
     p = analysis.study.plate_by_group
-    if p < PLATE_ALPHA:
+    if p < PLATE_ALPHA and BASELINE in analysis.results:
         yield (
             f"Plate and group are associated (chi-square p = {p:.2g}), and plates are not in the tests: a difference between "
             "plates can look like one between cases and controls (see Plates)."

@@ -52,8 +52,8 @@ _HOW = ("test", "scale", "below_limit", "alternative", "covariates", "estimand",
 _KEYS = {name: key for key, name in CORRECTION_NAMES.items()}
 PROMISES |= {"holm": PROMISES["bonferroni"], "hommel": PROMISES["hochberg"]}
 PLATES_FIRST = (
-    "Read with Plates: cases and controls were measured on different plates more than chance usually does, and plates are not in "
-    "the tests. What is named here may be a difference between plates."
+    "Read what is said of baseline with Plates: cases and controls were measured on different plates more than chance usually "
+    "does, and plates are not in the tests. What is named there may be a difference between plates."
 )
 NOT_PROMISED = (
     "No correction helps against what shifts many analytes at once, such as plates, storage or handling, or groups "
@@ -70,7 +70,7 @@ def found_section(analysis: Analysis) -> Section:
     ]
     levels = dict.fromkeys(level_words(question, analysis.plan.alpha) for question in analysis.plan.questions)
     blocks: list[Block] = [Text(f"Significant means here: {'; '.join(levels)}."), Bullets(items)]
-    if study.plate_by_group < PLATE_ALPHA and {BASELINE, BETWEEN} & set(analysis.results):
+    if study.plate_by_group < PLATE_ALPHA and BASELINE in analysis.results:
         blocks.append(Text(PLATES_FIRST, warning=True))
     return Section("found", "What was found", blocks)
 
@@ -190,8 +190,7 @@ def results_table(results: Results, question: Question, study: Study, alpha: flo
         columns += _group_columns(study, question)
     columns += _estimate_columns(frame, question)
     word = "not adjusted" if question.adjust == "none" else f"adjusted by {_method(question.adjust)}"
-    caption = f"{TITLES[question.kind]}: {counted(len(frame), 'comparison')}, p-values {word}."
-    caption += f" Rows set off: {level_words(question, alpha)}."
+    caption = f"{TITLES[question.kind]}: p-values {word}. Rows set off: {level_words(question, alpha)}."
     same = _same(frame)
     note = f"Of every row: {'; '.join(common)}. " if common else ""
     note += f"The same in every row, and not in its file: {', '.join(f'{name} {value}' for name, value in same.items())}."

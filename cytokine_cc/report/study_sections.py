@@ -236,7 +236,7 @@ def _every_cell(analysis: Analysis) -> list[Block]:
         text = f"What did not enter is {len(gone):,} values and samples, too many for this page: `excluded` of each result lists "
         return [Text(text + "them one a row, as does excluded.csv, which the command analyze writes.")]
     columns = [Column(name, name) for name in gone.columns]
-    caption = f"What did not enter, one a row: {counted(len(gone), 'value or sample', 'values or samples')}."
+    caption = "All that did not enter, one value or sample a row."
     note = "Where no analyte is named there is no sample."
     return [Table("excluded", caption, gone, columns, note=note, folded=True)]
 
