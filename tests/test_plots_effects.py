@@ -411,6 +411,11 @@ def test_change_draws_every_group_and_visit_of_an_analyte_in_its_row(m):
         assert heights == sorted(heights)
         assert max(heights) - min(heights) < 0.8
     assert len(segments(ax)) == len(tested)
+    for role in ("case", "control"):  # visits of a group and analyte are joined, nothing else
+        (path,) = (line.get_xdata() for line in ax.lines if line.get_label() == f"_{role}")
+        runs = [run for run in np.split(path, np.flatnonzero(np.isnan(path))) if np.isfinite(run).any()]
+        own = tested[tested["group"] == role].groupby("analyte", sort=False)["estimate"].apply(list)
+        assert [run[np.isfinite(run)].tolist() for run in runs] == own[[name for name in names if name in own]].tolist()
     assert written(ax).count("not tested") == 2  # once for all of an analyte
     assert ax.get_xlabel().endswith("visit / baseline (visit 0)\nin each group from top to bottom: 1, 6")
 

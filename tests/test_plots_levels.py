@@ -360,6 +360,12 @@ def test_equal_values_are_set_apart():
     assert notes(paired_lines(odd_study(), "all missing")).count("no value") == 2
 
 
+def test_without_a_value_there_is_no_axis():
+    ax = paired_lines(odd_study(), "all missing")
+    ax.figure.draw_without_rendering()
+    assert len(ax.get_yticks()) == len(ax.get_yticks(minor=True)) == 0
+
+
 # --- detection
 
 

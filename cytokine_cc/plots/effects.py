@@ -252,8 +252,9 @@ def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: li
     ax = axes_for(ax, 6.4, height_of(len(analytes), margin=1.5, row=_row(data)))
     rows = dict(zip(analytes, name_rows(ax, analytes), strict=True))
     show_scale(ax, scale)
-    for edge in range(1, len(analytes)):
-        ax.axhline(edge - 0.5, color=ink(ax, FAINT), lw=0.4, zorder=0)
+    edges = np.arange(1, len(analytes)) - 0.5
+    across: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "color": ink(ax, FAINT), "lw": 0.4, "zorder": 0}
+    ax.plot(*_broken(np.tile([0.0, 1.0], len(edges)), edges.repeat(2), edges.repeat(2)), **across)
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", pad=8)  # room for arrows
     step = 0.76 / lines
@@ -261,15 +262,22 @@ def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: li
         part = data[data["group"] == role]
         line = [i * len(visits) + visits.index(visit) for visit in part["visit"]]
         y = part["analyte"].map(rows).to_numpy() + (np.array(line) - (lines - 1) / 2) * step
-        for name in analytes if len(visits) > 1 and part["estimate"].notna().any() else ():
-            mine = (part["analyte"] == name).to_numpy()
-            ax.plot(scale.cut(part["estimate"][mine]), y[mine], color=COLOURS[role], ls=LINES[role], lw=0.6, zorder=1)
+        if len(visits) > 1:
+            order = np.argsort(part["analyte"].map(rows), kind="stable")
+            joined = _broken(scale.cut(part["estimate"])[order], y[order], part["analyte"].to_numpy()[order])
+            ax.plot(*joined, label=f"_{role}", color=COLOURS[role], ls=LINES[role], lw=0.6, zorder=1)
         bars(ax, y, part, scale, COLOURS[role])
         points(ax, y, part, scale, COLOURS[role], MARKS[role], size=4 if lines < 4 else 3.4)
         ax.plot([], [], color=COLOURS[role], marker=MARKS[role], ms=5, lw=1.2, label=names[role])
         part, y = _once_a_row(part, y, data, rows)
         _not_tested(ax, y, part, scale)
     return ax
+
+
+def _broken(x: np.ndarray, y: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a path that is broken where it comes to something else."""
+    ends = np.flatnonzero(of[1:] != of[:-1]) + 1
+    return np.insert(x, ends, np.nan), np.insert(y, ends, np.nan)
 
 
 def _row(data: pd.DataFrame) -> float:
