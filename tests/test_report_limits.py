@@ -263,6 +263,11 @@ def test_intervals_reach_to_their_farther_end():
     np.testing.assert_allclose(reaches(table, "less"), [1.5, 3.0, 1.1, np.inf])
 
 
+def test_an_estimate_at_the_edge_reaches_without_end():
+    table = pd.DataFrame({"conf_low": [0.0, 2.0], "estimate": [0.0, np.inf], "conf_high": [2.0, np.inf]})
+    assert np.isinf([reaches(table, side) for side in ("two-sided", "greater", "less")]).all()
+
+
 def test_open_intervals_count():
     frame = wide(12, 12, 3, visits=("v0",))
     for name, n in (("M1", 9), ("M2", 9)):
