@@ -202,7 +202,7 @@ def named(source, names=None):
     """Return the picture, and the boxes of the names in it once it is laid out."""
     ax = shown(plots.volcano, source, **({} if names is None else {"label": names}))
     ax.figure.draw_without_rendering()
-    wanted = {short(name, width) for name in source.table["analyte"] for width in (20, 30)}
+    wanted = {short(name, width) for name in source.table["analyte"] for width in (24, 30)}
     return ax, {t.get_text(): t.get_window_extent() for t in ax.texts if t.get_text() in wanted}
 
 

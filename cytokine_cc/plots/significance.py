@@ -17,7 +17,7 @@ from .drawing import GREY, axes_for, ink, needs_estimates, note_below, one_compa
 from .intervals import Scale, axis_text, contrast_text, legend_of_marks, p_name, scale_of, show_scale
 from .placing import place_names
 
-_NAME = 20  # letters of a line
+_NAME = 24  # letters of a line
 _MOST_NAMED = 3  # rows not tested that a note names
 _SINGLE_STEP = {"none": lambda alpha, n: alpha, "bonferroni": lambda alpha, n: alpha / n}
 _SMALLEST = 1e-300  # p that an axis can show
