@@ -12,7 +12,6 @@ import cytokine_cc as cc
 from cytokine_cc.engine import run
 from cytokine_cc.report.rates import rates_text, share_text
 from cytokine_cc.report.reproduction import reproduce, reproduction_text, write_reproduction
-from cytokine_cc.wording import p_text
 from cytokine_cc.report.summary import counted
 from cytokine_cc.simulation import choice
 from cytokine_cc.simulation.choice import choice_text, published_draw

@@ -1,29 +1,31 @@
-"""Names beside marks: each at the nearest place where it covers nothing, or nowhere."""
+"""Names beside marks: moved apart by adjustText, and left out where they would still cover something."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from .drawing import GREY, ink
 
-_FAR = (5, 11, 18, 27, 38, 51, 66, 83)  # points from the middle of a mark to its name
-_TURNS = np.radians([0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 338, 202])  # the first are taken first
-_LEADER = 12  # points from which a line leads to the mark
-_CLEAR, _GAP = 4.0, 1.0  # points between a name and a mark, and between names
+_LEADER = 7  # points from which a line leads to the mark
+_CLEAR, _GAP, _RIM = 2.5, 0.5, 5.0  # points between a name and the middle of a mark, between names, and around a mark
+_MOST_NEAR, _NEAR = 50, 90  # marks that names are moved away from, the nearest; points within which they are near
+_FORCES: dict[str, Any] = {"force_text": (0.2, 0.4), "force_static": (0.2, 0.4)}
+_STEPS, _FEW = 120, 20
+_ROUNDS = 3  # those that found no place try again among those that did
 
 
 def place_names(ax: Axes, names: Sequence[str], at: Sequence[tuple[float, float]], marks: np.ndarray, *, settle: bool) -> int:
     """Write names beside their marks, the first ones first; return how many found no place.
 
-    No name covers a mark, another name, a line that leads to one, or a text that is there, or leaves the axes. The same input
-    gives the same picture.
+    No name covers a mark, another name or a text that is there, or leaves the axes. The same input gives the same picture.
 
     Parameters
     ----------
@@ -34,65 +36,77 @@ def place_names(ax: Axes, names: Sequence[str], at: Sequence[tuple[float, float]
     settle : bool
         Lay the figure out first, which decides how long the axes are; for a figure of the picture's own.
     """
-    if len(names) and settle and isinstance(ax.figure, Figure) and (engine := ax.figure.get_layout_engine()) is not None:
+    if not len(names):
+        return 0
+    if settle and isinstance(ax.figure, Figure) and (engine := ax.figure.get_layout_engine()) is not None:
         engine.execute(ax.figure)
+    left = [
+        (ax.text(x, y, name, fontsize="small", color=ink(ax), zorder=5), (x, y)) for name, (x, y) in zip(names, at, strict=True)
+    ]
+    placed = [text for text in ax.texts if text not in {own for own, _ in left}]
+    for _ in range(_ROUNDS):
+        left = _settle(ax, left, placed, marks)
+    for text, _ in left:
+        text.remove()
+    return len(left)
+
+
+_Name = tuple[Text, tuple[float, float]]
+
+
+def _settle(ax: Axes, names: list[_Name], placed: list[Text], marks: np.ndarray) -> list[_Name]:
+    """Move names apart; add those that cover nothing to the placed ones, and return the others, back at their marks."""
+    if not names:
+        return []
+    _move(ax, [text for text, _ in names], np.array([at for _, at in names]), marks, placed)
+    point, spots = ax.figure.dpi / 72, ax.transData.transform(marks)
+    taken, left = [text.get_window_extent() for text in placed], []
+    for text, at in names:
+        box = text.get_window_extent()
+        if _is_free(box, spots, taken, ax.bbox, point):
+            taken.append(box)
+            placed.append(text)
+            _lead(ax, at, box, point)
+        else:
+            text.set(position=at, ha="center", va="center")
+            left.append((text, at))
+    return left
+
+
+def _move(ax: Axes, written: list[Text], own: np.ndarray, marks: np.ndarray, there: list[Text]) -> None:
+    from adjustText import adjust_text
+
+    x, y = _in_the_way(ax, own, marks).T
+    # Lines that cross are looked for pair by pair in each step, which takes too long where names are many.
+    effort: dict[str, Any] = {"iter_lim": _STEPS, "prevent_crossings": len(written) <= _FEW}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a name that is wider than the axes
+        adjust_text(written, x, y, objects=there or None, ax=ax, expand=(1.3, 1.6), **_FORCES, **effort)
+
+
+def _in_the_way(ax: Axes, named: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """Return the places that names should not touch: the rims of their own marks, and the marks nearest to them."""
     point = ax.figure.dpi / 72
-    marks = ax.transData.transform(marks) if len(marks) else marks
-    taken = [text.get_window_extent() for text in ax.texts]
-    lines = np.empty((0, 2))
-    unplaced = 0
-    for name, spot in zip(names, at, strict=True):
-        text = ax.annotate(name, spot, (0, 0), textcoords="offset points", fontsize="small", color=ink(ax), zorder=5)
-        size = text.get_window_extent().size
-        own = np.array(ax.transData.transform(np.array(spot)))
-        found = _place(own, np.array(size), marks, taken, lines, ax.bbox, point)
-        if found is None:
-            text.remove()
-            unplaced += 1
-            continue
-        offset, box, leader = found
-        text.set(position=offset / point, ha="left", va="bottom")
-        taken.append(box)
-        lines = np.vstack([lines, leader])
-        if len(leader):
-            _lead(ax, spot, own, box, point)
-    return unplaced
+    rim = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)]) * _RIM * point
+    own, others = ax.transData.transform(named), ax.transData.transform(marks)
+    distance = np.abs(others[:, None, :] - own).max(axis=-1).min(axis=-1)
+    near = np.argsort(distance, kind="stable")[: len(own) + _MOST_NEAR]
+    spots = np.vstack([(own[:, None, :] + rim).reshape(-1, 2), others[near[distance[near] < _NEAR * point]]])
+    return ax.transData.inverted().transform(spots)
 
 
-def _place(
-    own: np.ndarray, size: np.ndarray, marks: np.ndarray, taken: list[Bbox], lines: np.ndarray, inside: Bbox, point: float
-) -> tuple[np.ndarray, Bbox, np.ndarray] | None:
-    """Find the nearest free box for a name: its offset from the mark, the box, and points of the line that leads there."""
-    for far in _FAR:
-        for turn in _TURNS:
-            way = np.array([np.cos(turn), np.sin(turn)])
-            corner = own + way * far * point + size * (way - 1) / 2  # the box touches the circle from outside
-            box = Bbox.from_bounds(*corner, *size)
-            if not (inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1):
-                continue
-            wide = box.padded(_GAP * point)
-            if any(wide.overlaps(other) for other in taken) or _holds(wide, lines) or _holds(box.padded(_CLEAR * point), marks):
-                continue
-            leader = _between(own, box) if far >= _LEADER else np.empty((0, 2))
-            if any(_holds(other, leader) for other in taken):
-                continue
-            return corner - own, box, leader
-    return None
+def _is_free(box: Bbox, marks: np.ndarray, taken: list[Bbox], inside: Bbox, point: float) -> bool:
+    within = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
+    wide, clear = box.padded(_GAP * point), box.padded(_CLEAR * point)
+    covered = ((marks > clear.min) & (marks < clear.max)).all(axis=1).any()
+    return bool(within and not covered and not any(wide.overlaps(other) for other in taken))
 
 
-def _holds(box: Bbox, places: np.ndarray) -> bool:
-    if not len(places):
-        return False
-    return bool(((places > box.min) & (places < box.max)).all(axis=1).any())
-
-
-def _between(own: np.ndarray, box: Bbox) -> np.ndarray:
-    """Return points from a mark to the nearest side of a box."""
-    return own + (np.clip(own, box.min, box.max) - own) * np.linspace(0, 1, 30)[:, None]
-
-
-def _lead(ax: Axes, spot: tuple[float, float], own: np.ndarray, box: Bbox, point: float) -> None:
-    end: Any = (np.clip(own, box.min, box.max) - own) / point
+def _lead(ax: Axes, at: tuple[float, float], box: Bbox, point: float) -> None:
+    """Draw a line from a mark to a name that stands away from it."""
+    mark = ax.transData.transform(at)
+    way: Any = (np.clip(mark, box.min, box.max) - mark) / point
+    if np.hypot(*way) < _LEADER:
+        return
     arrow = {"arrowstyle": "-", "color": ink(ax, GREY), "lw": 0.6, "shrinkA": 0, "shrinkB": 3}
-    line = Annotation("", spot, end, textcoords="offset points", arrowprops=arrow, zorder=1.8)
-    ax.add_artist(line)
+    ax.add_artist(Annotation("", at, way, textcoords="offset points", arrowprops=arrow, zorder=1.8))

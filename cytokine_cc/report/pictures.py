@@ -33,9 +33,9 @@ MOST_LINES, MOST_VISITS, LEAST_P = 3, 4, 5  # analytes drawn subject by subject,
 def _picture(key: str, caption: str, alt: str, draw: Callable[[Any], Any], data: pd.DataFrame) -> Picture:
     from .. import plots
     from ..plots.drawing import off_screen
-    from .page import svg_of
+    from .page import reader_fonts, svg_of
 
-    with off_screen():
+    with off_screen(), reader_fonts():
         svg = svg_of(draw(plots))
     return Picture(key, caption, alt, svg, data)
 
@@ -131,14 +131,16 @@ def distributions_picture(analysis: Analysis) -> Picture:
     names, cut = _shown(study, analysis.baseline, most)
     data = distributions_data(study, names)
     scale = "linear" if (data["value"] <= 0).any() else "log"
-    below = int((data["kind"] == "below").sum())
+    without, under = (int((data["kind"] == kind).sum()) for kind in ("below", "under"))
     labels = group_labels(study)
     alt = (
         f"Every baseline value of {counted(len(names), 'analyte')} in {labels['case']} and {labels['control']}, with median and "
-        f"quartiles, on a {scale} axis. Below a limit, and drawn as open triangles at that limit: {counted(below, 'value')}."
+        f"quartiles, on a {scale} axis. Below a limit: {counted(without, 'value')} without a number, drawn at the limit, and "
+        f"{counted(under, 'number')}."
     )
     caption = (
-        f"Levels at baseline by group: every value, with quartiles. Open triangles: beyond a limit, drawn at that limit.{cut}"
+        "Levels at baseline by group: every value, with quartiles. Triangles: beyond a limit; open, without a number, at the "
+        f"limit.{cut}"
     )
     return _picture("distributions", caption, alt, lambda plots: plots.distributions(study, names, scale=scale), data)
 

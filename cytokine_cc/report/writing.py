@@ -160,7 +160,7 @@ def page_of(analysis: Analysis, record: Mapping[str, Any], reproduction: Reprodu
         subtitle=f"{group_title(study, 'case')} and {group_title(study, 'control')}; {analytes_of(study)}",
         banner=_banner(analysis, reproduction),
         sections=sections,
-        foot=f"Made by cytokine_cc {__version__}, {record['date']}. Numbers are rounded here, not in copies and downloads.",
+        foot=f"Made by cytokine_cc {__version__}, {record['date']}.",
     )
 
 
