@@ -211,7 +211,7 @@ def test_names_cover_nothing_and_stay_where_they_are(kind):
     source, names = results("compare_baseline", 500 if kind == "500" else 36), None
     if kind == "long":
         table = source.table.assign(analyte=[f"soluble interleukin-{i} receptor subunit alpha" for i in range(36)])
-        source, names = replace(source, table=table), list(table["analyte"])
+        source, names = replace(source, table=table), list(table["analyte"])[:24]
     if kind == "crowd":
         names = list(source.table["analyte"])
     ax, found = named(source, names)
@@ -222,7 +222,8 @@ def test_names_cover_nothing_and_stay_where_they_are(kind):
     assert not any(box.overlaps(line) for box in boxes)
     spots = ax.transData.transform(marks(ax)[["x", "y"]].to_numpy())
     assert not any(((spots > box.min) & (spots < box.max)).all(axis=1).any() for box in boxes)
-    asked = 20 if names is None else source.table["p_value"].notna().sum()
+    tested = source.table["p_value"].notna()
+    asked = 20 if names is None else (tested & source.table["analyte"].isin(names)).sum()
     (note,) = [text for text in written(ax) if "not tested" in text or "no room" in text]
     gone = re.search(r"no room for (\d+) name", note.replace("\n", " "))
     assert len(boxes) + (int(gone[1]) if gone else 0) == asked

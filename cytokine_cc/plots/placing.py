@@ -77,8 +77,9 @@ def _move(ax: Axes, written: list[Text], own: np.ndarray, marks: np.ndarray, the
     from adjustText import adjust_text
 
     x, y = _in_the_way(ax, own, marks).T
-    # Lines that cross are looked for pair by pair in each step, which takes too long where names are many.
-    effort: dict[str, Any] = {"iter_lim": _STEPS, "prevent_crossings": len(written) <= _FEW}
+    # A step looks at pairs of overlaps, and of lines that cross: of many names it takes long, and few of them find a place.
+    many = len(written) > _FEW
+    effort: dict[str, Any] = {"iter_lim": _STEPS // 4 if many else _STEPS, "prevent_crossings": not many}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a name that is wider than the axes
         adjust_text(written, x, y, objects=there or None, ax=ax, expand=(1.3, 1.6), **_FORCES, **effort)
