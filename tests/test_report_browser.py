@@ -218,7 +218,7 @@ def test_rows_copy_as_they_are_shown_with_all_digits(page, refused):
     assert said(page, "effects").endswith("rows copied")
     assert page.switch_to.active_element == button
     assert button.rect["y"] > page.execute_script("return scrollY")  # still in sight
-    copied = pd.read_csv(io.StringIO(page.execute_script("return window.taken")), sep="\t", quoting=3)
+    copied = pd.read_csv(io.StringIO(page.execute_script("return window.taken")), sep="\t", quoting=3, float_precision="round_trip")
     frame = effects(NAMES)
     expected = frame[frame["analyte"].str.contains("(1", regex=False)].sort_values("p", kind="stable")
     assert list(copied["Analyte"]) == [f"'{name}" if name[0] in "=@-" else name for name in expected["analyte"]]
@@ -249,7 +249,7 @@ def test_numbers_are_found_in_the_file_whatever_the_names(page):
         const clipboard = {writeText: async text => { window.taken = text; }};
         Object.defineProperty(navigator, "clipboard", {value: clipboard, configurable: true});""")
     page.find_element("css selector", "#effects .tools button").click()
-    copied = pd.read_csv(io.StringIO(page.execute_script("return window.taken")), sep="\t", quoting=3)
+    copied = pd.read_csv(io.StringIO(page.execute_script("return window.taken")), sep="\t", quoting=3, float_precision="round_trip")
     assert list(copied["Ratio"].dropna()) == list(effects(NAMES)["estimate"].dropna())
     assert copied["Analyte"][NAMES.index(HOSTILE[-1])] == HOSTILE[-1].replace("\n", " ")
 
@@ -258,9 +258,8 @@ def test_links_download_files_with_all_columns_and_digits(page):
     link = page.find_element("css selector", "#effects a[download]")
     assert link.get_attribute("download") == "effects.csv"
     text = csv_of(link.get_attribute("href"))
-    frame = pd.read_csv(
-        io.StringIO(text), keep_default_na=False, na_values={name: [""] for name in ["estimate", "low", "high", "p"]}
-    )
+    blank = {name: [""] for name in ["estimate", "low", "high", "p"]}
+    frame = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=blank, float_precision="round_trip")
     expected = effects(NAMES)
     expected["analyte"] = [f"'{name}" if name[0] in "=@-" else name for name in NAMES]
     pd.testing.assert_frame_equal(frame, expected, check_dtype=False, rtol=0, atol=0)

@@ -215,7 +215,7 @@ def test_numbers_copy_as_ascii(html):
 
 def test_csv_holds_all_digits_and_columns():
     frame = effects(["a", "b", "c", "d"])
-    read = pd.read_csv(io.StringIO(csv_text(frame)))
+    read = pd.read_csv(io.StringIO(csv_text(frame)), float_precision="round_trip")
     pd.testing.assert_frame_equal(read.fillna({"note": ""}), frame, check_dtype=False, rtol=0, atol=0)
 
 

@@ -19,7 +19,8 @@ _CLEAR, _GAP, _RIM = 2.5, 0.5, 5.0  # points between a name and the middle of a 
 _MOST_NEAR, _NEAR = 50, 90  # marks that names are moved away from, the nearest; points within which they are near
 _FORCES: dict[str, Any] = {"force_text": (0.2, 0.4), "force_static": (0.2, 0.4)}
 _STEPS, _FEW = 120, 20
-_ROUNDS = 3  # those that found no place try again among those that did
+# Points from a mark at which its name sets out; those that find no place try again from the next.
+_STARTS = ((0, 0), (18, 12), (-18, 12), (30, 26), (-30, 26), (0, 40))
 
 
 def place_names(ax: Axes, names: Sequence[str], at: Sequence[tuple[float, float]], marks: np.ndarray, *, settle: bool) -> int:
@@ -44,8 +45,8 @@ def place_names(ax: Axes, names: Sequence[str], at: Sequence[tuple[float, float]
         (ax.text(x, y, name, fontsize="small", color=ink(ax), zorder=5), (x, y)) for name, (x, y) in zip(names, at, strict=True)
     ]
     placed = [text for text in ax.texts if text not in {own for own, _ in left}]
-    for _ in range(_ROUNDS):
-        left = _settle(ax, left, placed, marks)
+    for start in _STARTS:
+        left = _settle(ax, left, placed, marks, start)
     for text, _ in left:
         text.remove()
     return len(left)
@@ -54,12 +55,16 @@ def place_names(ax: Axes, names: Sequence[str], at: Sequence[tuple[float, float]
 _Name = tuple[Text, tuple[float, float]]
 
 
-def _settle(ax: Axes, names: list[_Name], placed: list[Text], marks: np.ndarray) -> list[_Name]:
-    """Move names apart; add those that cover nothing to the placed ones, and return the others, back at their marks."""
+def _settle(ax: Axes, names: list[_Name], placed: list[Text], marks: np.ndarray, start: tuple[float, float]) -> list[_Name]:
+    """Move names apart; add those that cover nothing to the placed ones, and return the others."""
     if not names:
         return []
-    _move(ax, [text for text, _ in names], np.array([at for _, at in names]), marks, placed)
     point, spots = ax.figure.dpi / 72, ax.transData.transform(marks)
+    own = np.array([at for _, at in names])
+    begin = ax.transData.inverted().transform(ax.transData.transform(own) + np.array(start) * point)
+    for (text, _), spot in zip(names, begin, strict=True):
+        text.set_position(tuple(spot))
+    _move(ax, [text for text, _ in names], own, marks, placed)
     taken, left = [text.get_window_extent() for text in placed], []
     for text, at in names:
         box = text.get_window_extent()
@@ -68,7 +73,6 @@ def _settle(ax: Axes, names: list[_Name], placed: list[Text], marks: np.ndarray)
             placed.append(text)
             _lead(ax, at, box, point)
         else:
-            text.set(position=at, ha="center", va="center")
             left.append((text, at))
     return left
 
