@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from cytokine_cc.config import find_study, read_study_file
 from cytokine_cc.report.page import page_html
 
 from .browser import browser, check_page, check_quiet, column, printed, resize, show, states
-from .pages import HOSTILE, MIXED, RANGES, csv_of, effects, everything
+from .pages import HOSTILE, MIXED, RANGES, csv_of, effects, everything, read_exactly
 
 NAMES = [*HOSTILE, *(f"IL-{k}" for k in range(1, 26)), "x" * 90]
 NOTE, P, HIGH = 7, 5, 4
@@ -218,7 +217,7 @@ def test_rows_copy_as_they_are_shown_with_all_digits(page, refused):
     assert said(page, "effects").endswith("rows copied")
     assert page.switch_to.active_element == button
     assert button.rect["y"] > page.execute_script("return scrollY")  # still in sight
-    copied = pd.read_csv(io.StringIO(page.execute_script("return window.taken")), sep="\t", quoting=3, float_precision="round_trip")
+    copied = read_exactly(page.execute_script("return window.taken"), sep="\t", quoting=3)
     frame = effects(NAMES)
     expected = frame[frame["analyte"].str.contains("(1", regex=False)].sort_values("p", kind="stable")
     assert list(copied["Analyte"]) == [f"'{name}" if name[0] in "=@-" else name for name in expected["analyte"]]
@@ -249,7 +248,7 @@ def test_numbers_are_found_in_the_file_whatever_the_names(page):
         const clipboard = {writeText: async text => { window.taken = text; }};
         Object.defineProperty(navigator, "clipboard", {value: clipboard, configurable: true});""")
     page.find_element("css selector", "#effects .tools button").click()
-    copied = pd.read_csv(io.StringIO(page.execute_script("return window.taken")), sep="\t", quoting=3, float_precision="round_trip")
+    copied = read_exactly(page.execute_script("return window.taken"), sep="\t", quoting=3)
     assert list(copied["Ratio"].dropna()) == list(effects(NAMES)["estimate"].dropna())
     assert copied["Analyte"][NAMES.index(HOSTILE[-1])] == HOSTILE[-1].replace("\n", " ")
 
@@ -258,8 +257,7 @@ def test_links_download_files_with_all_columns_and_digits(page):
     link = page.find_element("css selector", "#effects a[download]")
     assert link.get_attribute("download") == "effects.csv"
     text = csv_of(link.get_attribute("href"))
-    blank = {name: [""] for name in ["estimate", "low", "high", "p"]}
-    frame = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=blank, float_precision="round_trip")
+    frame = read_exactly(text)
     expected = effects(NAMES)
     expected["analyte"] = [f"'{name}" if name[0] in "=@-" else name for name in NAMES]
     pd.testing.assert_frame_equal(frame, expected, check_dtype=False, rtol=0, atol=0)

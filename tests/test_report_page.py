@@ -19,7 +19,7 @@ from cytokine_cc.errors import OptionError
 from cytokine_cc.report.document import Bullets, Column, Facts, Page, Picture, Section, Table, Text
 from cytokine_cc.report.page import csv_text, page_html, reader_fonts, svg_of
 
-from .pages import HOSTILE, csv_of, effects, everything, picture
+from .pages import HOSTILE, csv_of, effects, everything, picture, read_exactly
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 
@@ -215,7 +215,7 @@ def test_numbers_copy_as_ascii(html):
 
 def test_csv_holds_all_digits_and_columns():
     frame = effects(["a", "b", "c", "d"])
-    read = pd.read_csv(io.StringIO(csv_text(frame)), float_precision="round_trip")
+    read = read_exactly(csv_text(frame))
     pd.testing.assert_frame_equal(read.fillna({"note": ""}), frame, check_dtype=False, rtol=0, atol=0)
 
 
