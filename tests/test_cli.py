@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -78,7 +79,7 @@ def test_manifest_lets_a_run_be_repeated(study, tmp_path, quick_page):
     assert manifest["design"]["case"] == "AIMSS"
 
 
-def test_an_analysis_of_simulated_data_says_so_everywhere(study, tmp_path):
+def test_an_analysis_of_simulated_data_says_so_everywhere(study, tmp_path, quick_page):
     said = "The data are simulated (quickstart, seed 20260301): no person stands behind them."
     result = run("analyze", study, "--out", tmp_path / "out")
     assert result.stdout.splitlines()[0] == said
@@ -309,6 +310,14 @@ def test_a_study_of_one_visit_asks_about_the_baseline_only(tmp_path):
     assert run("analyze", tmp_path / "study.toml").exit_code == 0
 
 
+def names_patients_as_the_files_do(out):
+    html = (out / "report.html").read_text(encoding="utf-8")
+    patients = set(re.findall(r"^Pt\d{3}", (out / "clinical.csv").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert len(patients) == 52
+    assert patients <= set(re.findall(r"\bPt\d{3}\b", unquote(html)))
+    assert not re.search(r"\bS\d{3}\b", unquote(html))
+
+
 def test_reproduce_writes_the_study_the_page_and_the_rates(tmp_path):
     out = tmp_path / "new"
     result = run("reproduce", "henry2010", "--n-sim", 64, "--jobs", 1, "--out", out)
@@ -317,6 +326,7 @@ def test_reproduce_writes_the_study_the_page_and_the_rates(tmp_path):
         "clinical.csv", "datapackage.json", "panel.csv", "rates.csv", "report.html", "reproduction.txt", "study.toml",
     ]  # fmt: skip
     assert (out / "reproduction.txt").read_text(encoding="utf-8") in result.output
+    names_patients_as_the_files_do(out)
     rates = cc.ErrorRates.from_csv(out / "rates.csv")
     assert set(rates.table["n_sim"]) == {64}
     study = cc.load_study(out / "study.toml")
