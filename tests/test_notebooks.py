@@ -14,6 +14,7 @@ import cytokine_cc as cc
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LONGEST_FUNCTION = 5
+SIMULATIONS = ("01_reproduce_henry2010", "02_which_correction")
 
 
 def code_cells(path: Path) -> list[str]:
@@ -21,7 +22,11 @@ def code_cells(path: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in SIMULATIONS else []) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_it_runs_and_its_closing_cell_agrees(path, monkeypatch):
     monkeypatch.chdir(FOLDER)  # where Jupyter runs it
     space: dict = {}

@@ -34,6 +34,7 @@ def answers(name: str, seed: int, n: int) -> dict:
     return {question.kind: [block[i] for block in blocks] for i, question in enumerate(questions)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATED)
 def test_shares_of_draws_that_show_the_sentences(name):
     scenario = cc.load_scenario(name)

@@ -233,7 +233,9 @@ def _table(table: Table, names: _Names) -> dict[str, Any]:
     ]
     linked = [list(zip(own, to, strict=True)) for own, to in zip(texts, links, strict=True)]
     names_of = list(table.frame.columns)
-    marks = table.frame[table.mark].eq(True).fillna(False).to_numpy(dtype=bool) if table.mark else np.zeros(len(table.frame), dtype=bool)
+    marks = np.zeros(len(table.frame), dtype=bool)
+    if table.mark:
+        marks = table.frame[table.mark].eq(True).fillna(False).to_numpy(dtype=bool)
     heads = [
         _head(column, own) | {"place": names_of.index(column.name)} for column, own in zip(table.columns, texts, strict=True)
     ]
