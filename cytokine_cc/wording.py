@@ -117,7 +117,7 @@ def _questions_text(
         parts.append(_shared(questions, words, be))
     ignored = [NAMES[question.kind] for question in questions if question.ignore_matching and sets]
     if ignored:
-        parts.append(f"Matched sets {be} ignored on purpose for {_and(ignored)}.")
+        parts.append(f"Matched sets {be} ignored on purpose for {joined(ignored)}.")
     return [*parts, *(text for question in questions if (text := _unused(question, be)))]
 
 
@@ -144,7 +144,7 @@ def _shared(questions: list[Question], words: Callable[[Question, str], str], be
     if len(by_text) == 1:
         text = next(iter(by_text))
     else:
-        text = "; ".join(f"for {_and(names)}, {text}" for text, names in by_text.items())
+        text = "; ".join(f"for {joined(names)}, {text}" for text, names in by_text.items())
     return f"{text[0].upper()}{text[1:]}."
 
 
@@ -180,15 +180,15 @@ def _unused(question: Question, be: str) -> str:
         odd.append(f"n_resamples = {question.n_resamples:,}")
     if question.seed is not None:
         odd.append(f"seed = {question.seed}")
-    return f"The settings {_and(odd)} {be} without effect for {NAMES[question.kind]}, where no test resamples." if odd else ""
+    return f"The settings {joined(odd)} {be} without effect for {NAMES[question.kind]}, where no test resamples." if odd else ""
 
 
 def _study_text(study: Study) -> str:
     design = study.design
-    matched = {"none": "", "frequency": f", frequency-matched on {_and(design.matched_on)}"}
+    matched = {"none": "", "frequency": f", frequency-matched on {joined(design.matched_on)}"}
     sets = study.subjects["matched_set"].nunique()
     how = matched.get(
-        design.matching, f" in {sets} matched sets" + (f" (matched on {_and(design.matched_on)})" if design.matched_on else "")
+        design.matching, f" in {sets} matched sets" + (f" (matched on {joined(design.matched_on)})" if design.matched_on else "")
     )
     averaged = {study.baseline: f" (the mean of {len(study.baseline_visits)} visits)"} if len(study.baseline_visits) > 1 else {}
     when = f" at {visit_names([study.baseline, *study.visits], averaged)}" if study.visits or averaged else ""
@@ -206,9 +206,8 @@ def _above_text(plan: Plan) -> str:
     """Say what became of values above the upper limit."""
     kinds = {"lowest_rank": "the highest rank", "as_reported": "no place"}
     texts = {kinds.get(question.rule, "their limit as value") for question in plan.questions}
-    return (
-        f"Values above the upper limit without a number were given {_and(sorted(texts))}{'' if len(texts) == 1 else ', by test'}."
-    )
+    by_test = "" if len(texts) == 1 else ", by test"
+    return f"Values above the upper limit without a number were given {joined(sorted(texts))}{by_test}."
 
 
 def _beyond(study: Study) -> tuple[np.ndarray, np.ndarray]:
@@ -251,7 +250,7 @@ def _untested_text(kind: str, results: Results) -> str:
         gone["note"].str.split(";").str[0].str.removeprefix("not tested: ").str.replace(r"\b\d+ values? ", "values ", regex=True)
     )
     groups = gone.groupby([gone["analyte"], why], sort=False).size()
-    names = _and([f"{name} ({reason}{_times(count)})" for (name, reason), count in groups.items()])
+    names = joined([f"{name} ({reason}{_times(count)})" for (name, reason), count in groups.items()])
     return f"For {NAMES[kind]}, {len(gone)} of {len(results)} comparisons could not be tested: {names}."
 
 
@@ -265,13 +264,13 @@ def _borrowed_text(analysis: Analysis) -> str:
     borrowed = [side for side in ("lowest", "highest") if f"the {side} measured value stands in" in notes]
     if not borrowed:
         return ""
-    value = f"the {_and(borrowed)} measured value of the analyte (on the plate, where known)"
+    value = f"the {joined(borrowed)} measured value of the analyte (on the plate, where known)"
     none = "; where there was none, the comparison was not tested" if NOT_STOOD_IN in notes else ""
     return f"Where a limit was not stated, {value} stood in for it{none}."
 
 
 def _counted(reasons: pd.Series) -> str:
-    return _and([f"{reason} ({count})" if count > 1 else str(reason) for reason, count in reasons.value_counts().items()])
+    return joined([f"{reason} ({count})" if count > 1 else str(reason) for reason, count in reasons.value_counts().items()])
 
 
 def p_text(p: float) -> str:
@@ -313,10 +312,22 @@ def visit_names(labels: Iterable[str], more: Mapping[str, str] | None = None) ->
     labels = list(labels)
     named = [visit_name(label) for label in labels]
     if len(labels) > 1 and all(own != label for own, label in zip(named, labels, strict=True)):
-        return f"visits {_and(label + (more or {}).get(label, '') for label in labels)}"
-    return _and(name + (more or {}).get(label, "") for name, label in zip(named, labels, strict=True))
+        return f"visits {joined(label + (more or {}).get(label, '') for label in labels)}"
+    return joined(name + (more or {}).get(label, "") for name, label in zip(named, labels, strict=True))
 
 
-def _and(items: Iterable[str]) -> str:
+def percent(share: float) -> str:
+    """Write a share in whole percent; what is little, and what is nearly all, as "<1%" and ">99%".
+
+    Examples
+    --------
+    >>> percent(0.126), percent(0.004), percent(0.0), percent(0.998)
+    ('13%', '<1%', '0%', '>99%')
+    """
+    return "<1%" if 0 < share < 0.005 else ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
+def joined(items: Iterable[str]) -> str:
+    """Write items as a list in a sentence; "" of none."""
     items = list(items)
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else ""

@@ -19,8 +19,8 @@ import cytokine_cc as cc
 from cytokine_cc import plots
 from cytokine_cc.multiplicity import METHODS, adjust_pvalues
 from cytokine_cc.plots.drawing import off_screen, short
-from cytokine_cc.plots.effects import change_data, forest_data, volcano_data
-from cytokine_cc.plots.significance import _threshold
+from cytokine_cc.plots.effects import change_data, forest_data
+from cytokine_cc.plots.significance import _threshold, volcano_data
 
 LONG = "soluble interleukin-2 receptor subunit alpha, measured in serum after one freeze-thaw cycle"
 ODD = ["all below", "all missing", LONG, "$x_1$", "_hidden"]

@@ -16,7 +16,11 @@ from matplotlib.figure import Figure
 import cytokine_cc as cc
 from cytokine_cc import plots
 from cytokine_cc.plots.drawing import off_screen
-from cytokine_cc.plots.overview import balance_data, correlation_data, plates_data, samples_data
+from cytokine_cc.plots.heatmap import correlation_data
+from cytokine_cc.plots.overview import balance_data, plates_data
+from cytokine_cc.plots.sample_map import samples_data
+
+from .figures import fits
 
 LONG = "soluble interleukin-2 receptor subunit alpha, free form, by immunoassay"
 
@@ -111,12 +115,7 @@ def test_axes_in_axes_out_and_nothing_else_changed(name):
 def test_alone_it_fits_its_figure(name):
     ax = DRAWN[name]()
     figure = ax.figure
-    figure.draw_without_rendering()
-    box, page = figure.get_tightbbox(), figure.get_size_inches()
-    assert box.x0 > -0.01
-    assert box.y0 > -0.01
-    assert box.x1 < page[0] + 0.01
-    assert box.y1 < page[1] + 0.01
+    fits(figure)
 
 
 @pytest.mark.parametrize("name", DRAWN)

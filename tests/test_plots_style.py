@@ -19,6 +19,8 @@ import cytokine_cc as cc
 from cytokine_cc import plots
 from cytokine_cc.plots.drawing import COLOURS, GREY, group_ink, ink, off_screen, paper, plain, ratio_axis
 
+from .figures import fits
+
 LONG = "a label that goes on and on, for a purpose that nobody remembers"
 GROUPS = ("musculoskeletal syndrome", "no musculoskeletal syndrome")
 
@@ -71,15 +73,6 @@ KINDS = list(drawn("wordy"))
 def _close():
     yield
     plt.close("all")
-
-
-def fits(figure: Figure) -> None:
-    figure.draw_without_rendering()
-    box, page = figure.get_tightbbox(), figure.get_size_inches()
-    assert box.x0 > -0.01
-    assert box.y0 > -0.01
-    assert box.x1 < page[0] + 0.01
-    assert box.y1 < page[1] + 0.01
 
 
 @pytest.mark.parametrize("kind", KINDS)

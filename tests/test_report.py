@@ -17,12 +17,13 @@ from cytokine_cc.report.document import Picture, Table
 from cytokine_cc.report.limitations import limitations
 from cytokine_cc.report.measured_sections import detection_section
 from cytokine_cc.report.page import page_html, svg_of
-from cytokine_cc.report.phrases import level_words, listed, part, percent, span
+from cytokine_cc.report.phrases import level_words, listed, part, span
 from cytokine_cc.report.pictures import MOST_ROWS, smallest
 from cytokine_cc.report.reproduction import reproduce
 from cytokine_cc.report.result_sections import correction_section, families_frame
 from cytokine_cc.report.study_sections import cells_frame, flow_frame, flow_section
 from cytokine_cc.report.writing import report_html
+from cytokine_cc.wording import percent
 
 from .report_studies import DATE, UNSAVED, analysis_of, blocks, facts, in_pairs, only, page, table, wide, words
 

@@ -20,11 +20,14 @@ matplotlib warns of each letter that it cannot draw.
 
 from __future__ import annotations
 
-from .effects import change, forest, volcano
+from .effects import change, forest
 from .evidence import error_rates, p_values
+from .heatmap import correlation
 from .levels import distributions, paired_lines
-from .overview import balance, correlation, plates, samples
+from .overview import balance, plates
+from .sample_map import samples
 from .shares import detection
+from .significance import volcano
 
 __all__ = [
     "balance",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -202,6 +203,12 @@ def name_visits(ax: Axes, places: Sequence[float], visits: Sequence[str]) -> Non
     fits = longest * 1.15 * _LETTER * 10 * text_scale() <= room
     turned: dict[str, Any] = {} if fits else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     ax.set_xticks(places, names, **turned)
+
+
+def natural_order(label: str) -> list[tuple[bool, int, str]]:
+    """Plate 2 before plate 10; a plate that is not given last."""
+    parts = [part for part in re.split(r"(\d+)", label) if part]
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts] or [(True, 0, "\U0010ffff")]
 
 
 def strip(ax: Axes) -> None:

@@ -36,9 +36,6 @@ from .drawing import (
     wrapped,
 )
 from .intervals import Scale, axis_text, bars, contrast_text, legend_of_marks, p_name, points, scale_of, show_scale
-from .significance import volcano, volcano_data
-
-__all__ = ["change", "change_data", "forest", "forest_data", "volcano", "volcano_data"]
 
 _PATHS_HEIGHT = 2.2  # inches at least
 _SORTS = ("estimate", "p")

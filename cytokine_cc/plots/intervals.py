@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..results import is_ratio, no_effect
+from ..wording import CORRECTION_NAMES
 from .drawing import GREY, group_names, ink, letters_along, paper, ratio_axis, visit_of, wrapped
 from .legends import legend_above
 
@@ -163,7 +164,7 @@ def contrast_text(table: pd.DataFrame, meta: Mapping[str, Any]) -> str:
 def p_name(table: pd.DataFrame) -> str:
     """Name the p-value that is compared with alpha, such as "BH-adjusted p"."""
     method = str(table["adjust"].iloc[0])
-    return "p" if method == "none" else f"{method if method.isupper() else method.capitalize()}-adjusted p"
+    return "p" if method == "none" else f"{CORRECTION_NAMES[method]}-adjusted p"
 
 
 def legend_of_marks(ax: Axes, table: pd.DataFrame, alpha: float, *, columns: int = 1) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from .drawing import (
     ink,
     make_room,
     name_rows,
+    natural_order,
     note_below,
     one_line,
     paper,
@@ -32,20 +32,7 @@ from .drawing import (
     visits_text,
     wrapped,
 )
-from .heatmap import correlation, correlation_data
 from .legends import legend_above
-from .sample_map import samples, samples_data
-
-__all__ = [
-    "balance",
-    "balance_data",
-    "correlation",
-    "correlation_data",
-    "plates",
-    "plates_data",
-    "samples",
-    "samples_data",
-]
 
 _PLATE = 0.42  # inches of a row
 _NEEDED = ("covariate", "level", "std_difference", "matched_on")
@@ -143,15 +130,9 @@ def plates_data(study: Study, *, visit: Any = None) -> pd.DataFrame:
     labels = as_labels(study.panel.samples["plate"])
     role = study.subjects["role"].to_numpy(dtype=object)
     found = {group: labels[at[:, role == group][at[:, role == group] >= 0]] for group in COLOURS}
-    known = sorted({label for part in found.values() for label in part}, key=_natural)
+    known = sorted({label for part in found.values() for label in part}, key=natural_order)
     rows = [(label, group, int((found[group] == label).sum())) for label in known for group in COLOURS]
     return pd.DataFrame(rows, columns=["plate", "group", "n"])
-
-
-def _natural(label: str) -> list[tuple[bool, int, str]]:
-    """Plate 2 before plate 10; a plate that is not given last."""
-    parts = [part for part in re.split(r"(\d+)", label) if part]
-    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts] or [(True, 0, "\U0010ffff")]
 
 
 def plates(study: Study, *, visit: Any = None, ax: Axes | None = None) -> Axes:

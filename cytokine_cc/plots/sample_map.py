@@ -75,9 +75,8 @@ def samples(study: Study, *, ax: Axes | None = None) -> Axes:
     Axes
         Subjects x visits: cases, controls, and those that were left out, with the reason. Dark where every analyte has a value
         (beyond a limit or not; those without a value in any sample are not asked for, and counted below), light where some
-        are missing, grey where all are, white where there is no sample. Above each
-        block its number of samples by visit. Within a block subjects with the same samples stand together; their names are
-        written where they can be read.
+        are missing, grey where all are, white where there is no sample. Above each block its number of samples by visit. Within
+        a block subjects with the same samples stand together; their names are written where they can be read.
 
     Raises
     ------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import matplotlib
@@ -29,6 +28,7 @@ from .drawing import (
     ink,
     make_room,
     name_rows,
+    natural_order,
     note_below,
     plain,
     row_room,
@@ -175,18 +175,13 @@ def _by_plate(study: Any, visit: Any) -> pd.DataFrame:
     flags = {"n": arrays.state != State.MISSING, "n_below": below, "n_above": above}
     plates = as_labels(study.panel.samples["plate"])
     frames = []
-    for plate in sorted(set(plates[at[there]]), key=_natural):
+    for plate in sorted(set(plates[at[there]]), key=natural_order):
         here = (there & (plates[at] == plate))[:, None, :]
         counts = {name: (flag & here).sum(axis=(0, 2)) for name, flag in flags.items()}
         frames.append(pd.DataFrame({"analyte": study.analytes.to_numpy(dtype=object), "visit": label, "level": plate, **counts}))
     table = pd.concat(frames, ignore_index=True)
     order = np.argsort(study.analytes.get_indexer(table["analyte"]), kind="stable")
     return table.iloc[order].reset_index(drop=True)
-
-
-def _natural(name: str) -> list[Any]:
-    """Sort "P2" before "P10"."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _visit_text(study: Study | pd.DataFrame, label: str) -> str:

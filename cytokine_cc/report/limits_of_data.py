@@ -15,8 +15,8 @@ from ..limits import SUBSTITUTES
 from ..panel import State
 from ..plan import Question
 from ..study import Study
-from ..wording import visit_name
-from .phrases import ROLES, TITLES, cells, everyone, group_labels, group_title, listed, part, percent, plate_moves, present
+from ..wording import percent, visit_name
+from .phrases import ROLES, TITLES, cells, everyone, group_labels, group_title, listed, part, plate_moves, present
 from .summary import counted
 
 # From where on a figure is worth a sentence.

@@ -10,10 +10,10 @@ from ..assembly import PLATE_ALPHA
 from ..labels import as_labels
 from ..plots.overview import plates_data
 from ..study import Study
-from ..wording import visit_name
+from ..wording import percent, visit_name
 from . import pictures
 from .document import Block, Column, Section, Table, Text
-from .phrases import ROLES, before, cells, group_columns, group_labels, part, percent, plate_moves, visit_labels
+from .phrases import ROLES, before, cells, group_columns, group_labels, part, plate_moves, visit_labels
 
 SMALL_EXPECTED = 5  # expected counts below this make a chi-square p approximate
 SUBJECTS_BELOW = "share of the subjects with a value who have one below a limit of detection"

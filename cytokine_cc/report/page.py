@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import OptionError
-from ..wording import p_text
+from ..wording import p_text, percent
 from .document import Block, Bullets, Column, Facts, Page, Picture, Section, Table, Text
 from .summary import counted, number
 
@@ -284,17 +284,12 @@ def _number(value: Any) -> str:
     return f"{value:#.3g}".rstrip(".") if plain else text
 
 
-def _share(value: Any) -> str:
-    """In whole percents, but what is not quite none or all does not say so."""
-    return "<1%" if 0 < value < 0.005 else ">99%" if 0.995 <= value < 1 else f"{value:.0%}"
-
-
 _SHOW: dict[str, Callable[[Any], str]] = {
     "text": str,
     "count": _count,
     "number": _number,
     "p": p_text,
-    "share": _share,
+    "share": percent,
 }
 
 

@@ -15,7 +15,7 @@ from ..panel import State
 from ..plan import Question
 from ..results import Results, is_ratio, no_effect
 from ..study import Study
-from ..wording import CORRECTION_NAMES, visit_name
+from ..wording import CORRECTION_NAMES, joined, percent, visit_name
 from .document import Column
 from .summary import counted, number
 
@@ -35,18 +35,7 @@ def listed(names: Iterable[str], most: int = MOST_NAMES) -> str:
     texts = [str(name) for name in names]
     if len(texts) > most:
         texts = [*texts[:most], f"{len(texts) - most} more"]
-    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]])) if texts else "none"
-
-
-def percent(share: float) -> str:
-    """Write a share in whole percent; what is little, and what is nearly all, as "<1%" and ">99%".
-
-    Examples
-    --------
-    >>> percent(0.126), percent(0.004), percent(0.0), percent(0.998)
-    ('13%', '<1%', '0%', '>99%')
-    """
-    return "<1%" if 0 < share < 0.005 else ">99%" if 0.995 < share < 1 else f"{share:.0%}"
+    return joined(texts) or "none"
 
 
 def part(count: int, of: int) -> str:

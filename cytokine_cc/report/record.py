@@ -49,6 +49,22 @@ def record_of(
     }
 
 
+def left_out(analysis: Analysis) -> pd.DataFrame:
+    """Return all that did not enter, question by question.
+
+    Parameters
+    ----------
+    analysis : Analysis
+
+    Returns
+    -------
+    DataFrame
+        question, subject, visit, analyte (empty: there is no sample), reason.
+    """
+    parts = [results.excluded.assign(question=kind) for kind, results in analysis.results.items()]
+    return pd.concat(parts, ignore_index=True)[["question", "subject", "visit", "analyte", "reason"]]
+
+
 def source_text(source: str) -> str:
     """Say where the measurements come from."""
     return {"": "not known", "DataFrame": "a table that was given in memory"}.get(source, source)

@@ -14,7 +14,7 @@ from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..plan import Question
 from ..results import Results
 from ..study import Study
-from ..wording import CORRECTION_NAMES, visit_names
+from ..wording import CORRECTION_NAMES, percent, visit_names
 from . import pictures
 from .document import Block, Bullets, Column, Section, Table, Text
 from .phrases import (
@@ -28,7 +28,6 @@ from .phrases import (
     level_words,
     listed,
     neutral,
-    percent,
     role_of,
 )
 from .summary import counted, number

@@ -13,7 +13,7 @@ from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..labels import as_labels
 from ..plan import Plan
 from ..study import Study
-from ..wording import SIMULATED, simulated_from, visit_name, visit_names
+from ..wording import SIMULATED, percent, simulated_from, visit_name, visit_names
 from . import pictures
 from .document import Block, Bullets, Column, Facts, Section, Table, Text
 from .phrases import (
@@ -28,11 +28,10 @@ from .phrases import (
     group_labels,
     group_title,
     listed,
-    percent,
     present,
     visit_labels,
 )
-from .record import source_text
+from .record import left_out, source_text
 from .summary import counted, number
 
 _OUT_OF = TOO_MANY.partition("{}")[2]
@@ -228,8 +227,7 @@ def _cells_blocks(analysis: Analysis) -> list[Block]:
 
 def _every_cell(analysis: Analysis) -> list[Block]:
     """List what did not enter, one a row, as long as that does not swell the page."""
-    parts = [results.excluded.assign(question=TITLES[kind]) for kind, results in analysis.results.items()]
-    gone = pd.concat(parts, ignore_index=True)[["question", "subject", "visit", "analyte", "reason"]]
+    gone = left_out(analysis).replace({"question": TITLES})
     if not len(gone):
         return []
     if len(gone) > MOST_LISTED:

@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ..analysis import Analysis
 from ..kernels.common import QUESTIONS
 from ..text_files import write_files
-from .record import record_of
+from .record import left_out, record_of
 
 
 def write_tables(
@@ -56,9 +54,7 @@ def _texts(analysis: Analysis, inputs: Sequence[tuple[str, str]], settings: Mapp
     texts = {REPORT: report_html(analysis, inputs=inputs, settings=settings, date=date)}
     texts |= {f"{kind}.csv": results.to_csv() or "" for kind, results in analysis.results.items()}
     texts["descriptives.csv"] = analysis.descriptives.to_csv(index=False, lineterminator="\n")
-    parts = [results.excluded.assign(question=kind) for kind, results in analysis.results.items()]
-    excluded = pd.concat(parts, ignore_index=True)[["question", "subject", "visit", "analyte", "reason"]]
-    texts["excluded.csv"] = excluded.to_csv(index=False, lineterminator="\n")
+    texts["excluded.csv"] = left_out(analysis).to_csv(index=False, lineterminator="\n")
     texts["methods.txt"] = analysis.describe() + "\n"
     outputs = [{"file": name, "sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in texts.items()]
     manifest = record_of(analysis, inputs, settings, date) | {"outputs": outputs}
