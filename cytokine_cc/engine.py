@@ -284,7 +284,7 @@ def _contrast(
         x, y = (sides.take(response.point, group) for response in responses.pair(visit, question))
     else:
         x, y = taken["case"].y, taken["control"].y
-        if entry.bounded and np.isinf(values.y).any():
+        if "bounds" in entry.takes and np.isinf(values.y).any():
             options["bounds"] = (*taken["case"][1:4], *taken["control"][1:4])  # point, low, high
     statistics = entry.function(x, y, **options)
     if statistics.side is None:  # a user's own

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -65,14 +65,22 @@ class Test:
     rules : tuple of str
         Rules below the limit that it can honour; the first is its own.
     estimand : str
-        "mean" or "shift".
+        "mean", "shift", "probability" (of a case above a control) or "none".
     conf_type : str
     methods : tuple of str
         What may stand in ``method``.
     r_call : str
     reference : str
-    bounded : bool
-        Whether the function takes bounds of censored values (x_low, x_high, y_low, y_high).
+    takes : tuple of str
+        What else the function takes, as keywords: "bounds" of values beyond a limit (point, low, high of `x`, then of `y`; None
+        where there is none), "covariates" (of `x` and of `y`, shape (..., columns, n), without an intercept; None where none
+        is asked for), "baseline" values of `x` and `y`, "feed" (which rows may inform the others, shape (...)).
+    options : mapping
+        The test's own options: name -> allowed values, the default first; passed to the function as keywords.
+    option_words : mapping
+        (option, value) -> words for the methods text, of all values but the default.
+    borrows : bool
+        Whether rows inform each other, so that an answer depends on the company that an analyte keeps.
     """
 
     name: str
@@ -86,7 +94,10 @@ class Test:
     methods: tuple[str, ...]
     r_call: str
     reference: str
-    bounded: bool = False
+    takes: tuple[str, ...] = ()
+    options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    option_words: Mapping[tuple[str, Any], str] = field(default_factory=dict)
+    borrows: bool = False
 
     __test__ = False  # not a pytest class
 
@@ -95,8 +106,13 @@ class Test:
         return below_limit if below_limit is not None else self.rules_for(question)[0]
 
     def rules_for(self, question: str) -> tuple[str, ...]:
-        """Return the rules that it can honour for a question: only values, not changes, can be tied lowest."""
-        return self.rules if question == BASELINE else tuple(rule for rule in self.rules if rule != "lowest_rank")
+        """Return the rules that it can honour for a question.
+
+        A change of values beyond a limit has no rank and no bounds of its own: only a model of both visits can take it.
+        """
+        if question == BASELINE or question == WITHIN and "bounds" in self.takes and "censored" in self.rules:
+            return self.rules
+        return tuple(rule for rule in self.rules if rule not in ("lowest_rank", "censored"))
 
 
 class Moments(NamedTuple):

@@ -282,7 +282,7 @@ RANKS = {
         rules=("lowest_rank", *NUMBER_RULES),
         r_call="wilcox.test(x, y, digits.rank = 12)",
         reference=_MANN_WHITNEY_SOURCE,
-        bounded=True,
+        takes=("bounds",),
         **_ORDER,
     ),
     "signed_rank": Test(
