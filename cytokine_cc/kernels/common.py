@@ -110,7 +110,7 @@ class Test:
 
         A change of values beyond a limit has no rank and no bounds of its own: only a model of both visits can take it.
         """
-        if question == BASELINE or question == WITHIN and "bounds" in self.takes and "censored" in self.rules:
+        if question == BASELINE or (question == WITHIN and "bounds" in self.takes and "censored" in self.rules):
             return self.rules
         return tuple(rule for rule in self.rules if rule not in ("lowest_rank", "censored"))
 
