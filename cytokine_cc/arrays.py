@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 import numpy as np
+
+
+class Covariate(NamedTuple):
+    """One covariate of the subjects.
+
+    Attributes
+    ----------
+    value : ndarray of float, shape (..., visits or 1, subjects)
+        Numbers, or positions among the levels of a text in alphabetical order; NaN is missing.
+    levels : int
+        Their number; 0: a number.
+    """
+
+    value: np.ndarray
+    levels: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +46,8 @@ class StudyArrays:
     n_baseline : int
     logged : str or None
         As in `Panel`.
+    covariates : mapping of str to Covariate
+        Those that a question may name; "plate" is the plate of each sample.
     """
 
     value: np.ndarray
@@ -43,14 +61,15 @@ class StudyArrays:
     later: tuple[str, ...] = ()
     n_baseline: int = 1
     logged: str | None = None
+    covariates: Mapping[str, Covariate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            array = getattr(self, field.name)
+        for item in fields(self):
+            array = getattr(self, item.name)
             if isinstance(array, np.ndarray):
                 view = array.view()
                 view.flags.writeable = False
-                object.__setattr__(self, field.name, view)
+                object.__setattr__(self, item.name, view)
 
     @property
     def n_analytes(self) -> int:

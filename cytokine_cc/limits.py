@@ -12,6 +12,8 @@ from .panel import State
 
 # rule -> factor of the limit that stands in for a value below it
 SUBSTITUTES = {"half": 0.5, "sqrt2": 1 / np.sqrt(2), "limit": 1.0}
+# rules that enter what is known of a value: a bound
+BOUNDS = ("lowest_rank", "censored")
 RULES = (*SUBSTITUTES, "lowest_rank", "drop", "as_reported", "censored")
 SCALES: dict[str, Callable[..., np.ndarray] | None] = {"raw": None, "log2": np.log2, "ln": np.log, "log10": np.log10}
 _POWERS: dict[str, Callable[..., np.ndarray]] = {"log2": np.exp2, "ln": np.exp, "log10": lambda z: np.power(10.0, z)}
@@ -122,13 +124,16 @@ def _enter(value, state, lower, upper, fallbacks, rule, scale, logged):
         settled(flags & ~bare) for flags, bare in zip(beyond_limits(value, state, lower, upper), (below, above), strict=True)
     )
     (lowest, no_lower), (highest, no_upper) = _known(lower, fallbacks[0]), _known(upper, fallbacks[1])
-    limit = np.where(below, lowest, highest) if anywhere(above) else lowest
+    from_above = above | over if rule == "censored" else above
+    limit = np.where(from_above, highest, lowest) if anywhere(from_above) else lowest
     needs_limit = {"drop": above, "as_reported": nowhere(state.shape)}.get(rule, below | above)
     unknown = settled(needs_limit & np.isnan(limit))
+    bounded = below | under | from_above if rule == "censored" else needs_limit
     number = _replace(_numbers(value, state), below | under, above, under, (lowest, highest), rule, logged)
+    number = np.where(bounded, np.nan, number) if rule == "censored" and anywhere(bounded) else number
     _check_positive(number, scale, logged)
-    if rule == "lowest_rank" and anywhere(needs_limit):
-        y, point, low, high = _bounded(number, needs_limit & ~unknown, limit, above, scale, logged)
+    if rule in BOUNDS and anywhere(bounded):
+        y, point, low, high = _bounded(number, bounded & ~unknown, limit, from_above, scale, logged)
     else:
         y = point = low = high = np.ascontiguousarray(to_scale(number, scale, logged))
     entered = ~np.isnan(y)
