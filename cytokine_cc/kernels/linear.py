@@ -97,7 +97,8 @@ def least_squares(x: np.ndarray, y: np.ndarray, covariates: Pair | None = None, 
     if there is None:
         n_case = np.full_like(n, float(n1))
 
-    basis, rank, aliased = [], np.ones_like(n), np.zeros(n.shape, dtype=bool)
+    basis: list[np.ndarray] = []
+    rank, aliased = np.ones_like(n), np.zeros(n.shape, dtype=bool)
     for column in _columns(values.ndim, base, covariates):
         unit, norm, told = _orthogonal(column, there, n, basis)
         basis.append(unit)
@@ -135,7 +136,7 @@ def _total(there: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _columns(ndim: int, base: np.ndarray | None, covariates: Pair | None) -> Iterator[np.ndarray]:
-    """Yield the columns of the model but the intercept and the group; covariates with an axis for the analytes, if there is one."""
+    """Yield the columns between the intercept and the group; covariates get an axis for the analytes, where there is one."""
     if base is not None:
         yield base
     if covariates is not None:
