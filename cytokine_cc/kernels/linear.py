@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import Note
 from .common import BASELINE, BETWEEN, NUMBER_RULES, Statistics, Test, by_rows, constant, t_statistics, too_few
 
+BLOCK_VALUES = 65_536  # worked on at a time: what fits a cache
 TOLERANCE = 1e-7  # of R's lm: a column of which less than this share is left is told by those before it
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -71,13 +73,15 @@ def least_squares(x: np.ndarray, y: np.ndarray, covariates: Pair | None = None, 
 
     Notes
     -----
-    Equals ``lm(value ~ extra + covariates + group)`` in R. Each row has the subjects that it has, and its own rank: as in R a
-    column is left out when less than 1e-7 of its norm is left after the columns before it. Columns are made orthogonal by
-    the modified Gram-Schmidt process, twice (Giraud et al. 2005), so that no cross-products are formed.
+    Equals ``lm(value ~ extra + covariates + group)`` in R. Each row has the subjects that it has, and its own rank: as in R, a
+    column is left out when less than 1e-7 of its norm is left after the columns before it, the group last of all.
+
+    Columns, and the values as one more, are made orthogonal by the modified Gram-Schmidt process. Without cross-products this
+    is as stable as Householder's reflections (Bjorck and Paige 1992); a second pass gains nothing here.
 
     References
     ----------
-    Giraud L, Langou J, Rozloznik M. Comput Math Appl 2005;50:1069-1075. doi:10.1016/j.camwa.2005.08.009.
+    Bjorck A, Paige CC. SIAM J Matrix Anal Appl 1992;13:176-190. doi:10.1137/0613015.
 
     Examples
     --------
@@ -86,99 +90,112 @@ def least_squares(x: np.ndarray, y: np.ndarray, covariates: Pair | None = None, 
     >>> round(float(fit.estimate), 4), round(float(fit.unscaled * np.sqrt(fit.s2)), 4), float(fit.df)
     (1.2642, 0.2523, 6.0)
     """
-    values = by_rows(np.concatenate([x, y], axis=-1))
-    n1 = x.shape[-1]
-    base = None if extra is None else by_rows(np.concatenate(extra, axis=-1))
-    there = _there(values, base)
-    group = np.zeros(values.shape[-1])
-    group[:n1] = 1.0
-    n = _total(there, values.shape)
-    n_case = n if there is None else there[..., :n1].sum(axis=-1).astype(np.float64)
-    if there is None:
-        n_case = np.full_like(n, float(n1))
+    shape = x.shape[:-1]
+    replicates, analytes = prod(shape[:-1]), prod(shape[-1:])
+    of_rows = [part.reshape(replicates, analytes, part.shape[-1]) for part in (x, y, *(extra or ()))]
+    shared = [np.broadcast_to(z, (*shape[:-1], *z.shape[-2:])).reshape(replicates, *z.shape[-2:]) for z in covariates or ()]
+    found = Fit(*(np.empty((replicates, analytes), dtype=kind) for kind in (*[np.float64] * 7, np.int64)))
+    for rows in _blocks(replicates, analytes, x.shape[-1] + y.shape[-1]):
+        part = _fit([z[rows] for z in of_rows], [z[rows[0]] for z in shared])
+        for whole, piece in zip(found, part, strict=True):
+            whole[rows] = piece
+    return Fit(*(whole.reshape(shape) for whole in found))
 
+
+def _blocks(replicates: int, analytes: int, n: int) -> Iterator[tuple[slice, slice]]:
+    """Yield rows that fit the cache together; they change no bit of the answer."""
+    many = max(1, BLOCK_VALUES // max(1, n))
+    step, step_rows = max(1, many // max(1, analytes)), min(analytes, many)
+    for i in range(0, replicates, step):
+        for j in range(0, analytes, max(1, step_rows)):
+            yield slice(i, i + step), slice(j, j + step_rows)
+
+
+def _fit(of_rows: list[np.ndarray], shared: list[np.ndarray]) -> Fit:
+    """Fit one block: values of x and y, and of the extra column, by row; covariates by replicate."""
+    n1, n2 = (part.shape[-1] for part in of_rows[:2])
+    values, *extra = (_joined(of_rows[i : i + 2]) for i in range(0, len(of_rows), 2))
+    kept = _entered(values, extra)
+    n_case, n_control = (part.sum(axis=-1) for part in (kept[..., :n1], kept[..., n1:]))
+    n = n_case + n_control
     basis: list[np.ndarray] = []
-    rank, aliased = np.ones_like(n), np.zeros(n.shape, dtype=bool)
-    for column in _columns(values.ndim, base, covariates):
-        unit, norm, told = _orthogonal(column, there, n, basis)
+    rank, aliased = np.full(n.shape, 2.0), np.zeros(n.shape, dtype=bool)
+    for column in (*extra, *_columns(shared)):
+        unit, norm = _orthogonal(column, kept, n, basis)
         basis.append(unit)
         rank = rank + (norm > 0)
-        aliased = aliased | (told & _varies(column, there))
-    unit, norm, confounded = _orthogonal(group, there, n, basis)
+        if not norm.all():
+            aliased = aliased | ((norm == 0) & _varies(column, kept))
+    unit, norm = _orthogonal(np.repeat([1.0, 0.0], [n1, n2]), kept, n, basis)
 
-    mean, y_left = _centred(values, there, n)
-    ss_total = _dot(y_left, y_left)
+    mean, left = _centred(np.where(kept, values, 0.0), kept, n)
+    ss = _dot(left, left)
     for column in basis:
-        y_left = y_left - column * _dot(column, y_left)[..., None]
-    along = _dot(unit, y_left)
-    y_left = y_left - unit * along[..., None]
-    few = too_few(np.minimum(n_case, n - n_case), 2)
-    df = n - rank - 1
-    note = np.where(few, few, np.where(confounded, int(Note.CONFOUNDED), too_few(df, 1)))
+        left -= column * _dot(column, left)[..., None]
+    along = _dot(unit, left)
+    left -= unit * along[..., None]
+    few, df = too_few(np.minimum(n_case, n_control), 2), n - rank
+    note = np.where(few, few, np.where(norm == 0, int(Note.CONFOUNDED), too_few(df, 1)))
     with np.errstate(invalid="ignore", divide="ignore"):
         norm, df = np.where(note, np.nan, norm), np.where(note, np.nan, df)
-        s2 = _dot(y_left, y_left) / df
-        size = np.sqrt(mean**2 + ss_total / (n - 1))  # of the fitted values, as in R's warning of a perfect fit
-        error = np.sqrt(s2) * np.minimum(1.0, 1 / norm)
-        note = np.where(note, note, constant(error, size))
+        s2 = _dot(left, left) / df
+        size = np.sqrt(mean**2 + ss / (n - 1))  # of the fitted values, as in R's warning of a perfect fit
+        note = np.where(note, note, constant(np.sqrt(s2) * np.minimum(1.0, 1 / norm), size))
         note = note | np.where((note == 0) & aliased, int(Note.ALIASED), 0)
-        return Fit(along / norm, 1 / norm, s2, df, n_case, n - n_case, mean, note)
+        return Fit(along / norm, 1 / norm, s2, df, n_case, n_control, mean, note)
 
 
-def _there(values: np.ndarray, base: np.ndarray | None) -> np.ndarray | None:
-    """Return which values enter; None if all do, so that rows can share what they have in common."""
-    there = ~np.isnan(values if base is None else values + base)
-    return None if there.all() else there
+def _entered(values: np.ndarray, extra: list[np.ndarray]) -> np.ndarray:
+    """Return 1 for what enters, else 0; where the rows of each replicate are alike in this, one stands for all.
+
+    They then share the columns that do not differ by row, made orthogonal once.
+    """
+    kept = 1.0 - np.isnan(sum(extra, values))
+    return kept[:, :1] if (kept == kept[:, :1]).all() else kept
 
 
-def _total(there: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    return np.full(shape[:-1], float(shape[-1])) if there is None else there.sum(axis=-1).astype(np.float64)
+def _joined(of_groups: list[np.ndarray]) -> np.ndarray:
+    return by_rows(np.concatenate(of_groups, axis=-1))
 
 
-def _columns(ndim: int, base: np.ndarray | None, covariates: Pair | None) -> Iterator[np.ndarray]:
-    """Yield the columns between the intercept and the group; covariates get an axis for the analytes, where there is one."""
-    if base is not None:
-        yield base
-    if covariates is not None:
-        both = by_rows(np.concatenate(covariates, axis=-1))
-        for j in range(both.shape[-2]):
-            yield both[..., j, :] if ndim == 1 else both[..., j : j + 1, :]
+def _columns(shared: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the covariates, each with an axis of length 1 for the analytes."""
+    if shared:
+        both = _joined(shared)
+        for j in range(both.shape[1]):
+            yield both[:, j : j + 1]
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return by_rows(a * b).sum(axis=-1)
+    return (a * b).sum(axis=-1)
 
 
-def _centred(column: np.ndarray, there: np.ndarray | None, n: np.ndarray) -> Pair:
-    """Return the mean of what enters, and the distances from it, 0 for what does not enter."""
-    if there is None:
-        mean = column.sum(axis=-1) / column.shape[-1]
-        return mean, column - mean[..., None]
+def _centred(column: np.ndarray, kept: np.ndarray, n: np.ndarray) -> Pair:
+    """Return the mean of what enters, and the distances from it; what does not enter is 0, before and after."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = by_rows(np.where(there, column, 0.0)).sum(axis=-1) / n
-        return mean, np.where(there, column - mean[..., None], 0.0)
+        mean = column.sum(axis=-1) / n
+    left = column - mean[..., None]
+    left *= kept
+    return mean, left
 
 
-def _orthogonal(column: np.ndarray, there: np.ndarray | None, n: np.ndarray, basis: list[np.ndarray]) -> tuple[Any, Any, Any]:
-    """Return what the intercept and the basis leave of a column, of length 1 or all 0; its norm or 0; whether it is told."""
-    entered = column if there is None else np.where(there, column, 0.0)
-    left = entered
-    for _ in range(2):
-        left = _centred(left, there, n)[1]
-        for other in basis:
-            left = left - other * _dot(other, left)[..., None]
+def _orthogonal(column: np.ndarray, kept: np.ndarray, n: np.ndarray, basis: list[np.ndarray]) -> Pair:
+    """Return what the intercept and the basis leave of a column, and its norm; scaled to 1, or 0 where they tell it."""
+    entered = np.where(kept, column, 0.0)
+    left = _centred(entered, kept, n)[1]
+    for other in basis:
+        left = left - other * _dot(other, left)[..., None]
     norm = np.sqrt(_dot(left, left))
-    told = ~(norm >= TOLERANCE * np.sqrt(_dot(entered, entered))) | (norm == 0)
-    norm = np.where(told, 0.0, norm)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(told[..., None], 0.0, left / norm[..., None]), norm, told
+    norm = np.where(norm >= TOLERANCE * np.sqrt(_dot(entered, entered)), norm, 0.0)
+    with np.errstate(divide="ignore"):
+        return left * np.where(norm, 1 / norm, 0.0)[..., None], norm
 
 
-def _varies(column: np.ndarray, there: np.ndarray | None) -> np.ndarray:
+def _varies(column: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Flag columns with two values that differ among those that entered."""
-    if there is None:
-        return column.max(axis=-1) > column.min(axis=-1)
-    return np.where(there, column, -np.inf).max(axis=-1) > np.where(there, column, np.inf).min(axis=-1)
+    return np.where(kept, column, -np.inf).max(axis=-1, initial=-np.inf) > np.where(kept, column, np.inf).min(
+        axis=-1, initial=np.inf
+    )
 
 
 def linear_model(
@@ -189,7 +206,11 @@ def linear_model(
     conf_level: float | None = 0.95,
     covariates: Pair | None = None,
 ) -> Statistics:
-    """Do two groups have the same mean, once they agree in the covariates?
+    """Do two groups have the same mean at the same values of the covariates?
+
+    Null hypothesis: the coefficient of the group is 0. Estimand: the difference of means of `x` and `y` between subjects who
+    agree in the covariates (on a log scale the ratio of geometric means). Assumes that covariates act in a straight line and
+    alike in both groups, and normal residuals of one variance.
 
     Parameters
     ----------
@@ -200,12 +221,32 @@ def linear_model(
     conf_level : float or None
         None leaves the interval out.
     covariates : tuple of ndarray, optional
-        Of `x` and of `y`, shapes (..., q, n1) and (..., q, n2).
+        Of `x` and of `y`, shapes (..., q, n1) and (..., q, n2), the same for all analytes: numbers, or 0 and 1 for the levels
+        of a text but one. Without an intercept, and without NaN where a value enters.
 
     Returns
     -------
     Statistics
-        Of shape (..., analytes).
+        Of shape (..., analytes). NaN with a note where a group has fewer than 2 values, no degree of freedom is left, the
+        covariates tell the group, or the residuals are rounding error (R warns: "essentially perfect fit"). A covariate that
+        others tell is left out, with a note; one that does not vary, without.
+
+    Notes
+    -----
+    Equals ``lm(y ~ covariates + group)`` in R; without covariates, Student's t test. Ties and zeros need no care; values beyond
+    a limit must have been replaced.
+
+    References
+    ----------
+    Fisher RA. J R Stat Soc 1922;85:597-612. doi:10.2307/2341124.
+
+    Examples
+    --------
+    >>> age = np.array([[61.0, 55, 70, 66]]), np.array([[50.0, 72, 58, 64, 69]])
+    >>> cases, controls = np.array([5.1, 4.9, 6.2, 5.8]), np.array([4.0, 4.4, 3.9, 4.7, 4.1])
+    >>> s = linear_model(cases, controls, covariates=age)
+    >>> round(float(s.statistic), 4), float(s.df), round(float(s.p_value), 5)
+    (5.0104, 6.0, 0.00243)
     """
     return _statistics(least_squares(x, y, covariates), alternative, conf_level)
 
@@ -219,7 +260,55 @@ def ancova(
     conf_level: float | None = 0.95,
     covariates: Pair | None = None,
 ) -> Statistics:
-    """Do later values of two groups differ, among subjects who began at the same level?"""
+    """Do two groups differ later, among subjects who began at the same level?
+
+    Null hypothesis: the coefficient of the group is 0. Estimand: the difference of later means of `x` and `y` between subjects
+    of one baseline value (on a log scale the ratio of geometric means). Assumes that the later value follows the baseline in a
+    straight line of one slope in both groups, and normal residuals of one variance.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (..., analytes, n1), (..., analytes, n2)
+        Later values on the analysis scale, not changes; NaN is missing and does not count.
+    baseline : tuple of ndarray
+        Baseline values of the same subjects, of the shapes of `x` and `y`; a subject enters with both.
+    alternative : {"two-sided", "greater", "less"}
+        Of `x` relative to `y`.
+    conf_level : float or None
+        None leaves the interval out.
+    covariates : tuple of ndarray, optional
+        As in `linear_model`.
+
+    Returns
+    -------
+    Statistics
+        Of shape (..., analytes). NaN with a note as in `linear_model`.
+
+    Notes
+    -----
+    Equals ``lm(later ~ baseline + covariates + group)`` in R. Changes in place of later values give the same.
+
+    Where groups differ at baseline this is not the question that a change score answers (Lord's paradox): with the slope b of
+    the later value on the baseline, the estimate is the difference of later means less b times the difference at baseline,
+    while the change score subtracts all of the latter. In a randomised trial both estimate one thing, ancova with the smaller
+    error (Vickers and Altman 2001). Groups that are chosen by what happens later may differ at baseline for good: then ancova
+    expects of the lower group a catch-up that need not come.
+
+    A baseline is a covariate measured with error; one below its limit, for which a number stands in, all the more so. Error
+    flattens the slope, and part of a difference at baseline is then left in the estimate.
+
+    References
+    ----------
+    Vickers AJ, Altman DG. BMJ 2001;323:1123-1124. doi:10.1136/bmj.323.7321.1123.
+    Lord FM. Psychol Bull 1967;68:304-305. doi:10.1037/h0025105.
+
+    Examples
+    --------
+    >>> before = np.array([4.9, 4.2, 5.8, 5.1]), np.array([4.1, 4.6, 3.7, 4.4, 4.5])
+    >>> s = ancova(np.array([5.1, 4.9, 6.2, 5.8]), np.array([4.0, 4.4, 3.9, 4.7, 4.1]), baseline=before)
+    >>> round(float(s.estimate), 4), float(s.df), round(float(s.p_value), 5)
+    (0.7048, 6.0, 0.02183)
+    """
     return _statistics(least_squares(x, y, covariates, baseline), alternative, conf_level)
 
 
@@ -242,7 +331,7 @@ LINEAR = {
         conf_type="t",
         methods=("least squares, t",),
         r_call="lm(y ~ covariates + group)",
-        reference="Giraud L, Langou J, Rozloznik M. Comput Math Appl 2005;50:1069-1075. doi:10.1016/j.camwa.2005.08.009",
+        reference="Fisher RA. J R Stat Soc 1922;85:597-612. doi:10.2307/2341124",
         takes=("covariates",),
     ),
     "ancova": Test(
