@@ -12,7 +12,7 @@ import numpy as np
 import cytokine_cc as cc
 from cytokine_cc.kernels import TESTS
 from cytokine_cc.kernels.common import QUESTIONS
-from cytokine_cc.plan import KINDS
+from cytokine_cc.questions import KINDS
 
 N_CASE, N_CONTROL, ICC, SEED = 30, 22, 0.7, 1
 SHAPES = {

@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from .matching import match_controls
     from .multiplicity import adjust_pvalues
     from .panel import Panel, State
-    from .plan import Baseline, ChangeBetween, ChangeWithin, Plan
+    from .plan import Plan
+    from .questions import Baseline, ChangeBetween, ChangeWithin
     from .readers import read_panel
     from .report.writing import write_report
     from .results import Results
@@ -42,9 +43,9 @@ _PUBLIC = {
     "match_controls": "matching",
     # plan
     "Plan": "plan",
-    "Baseline": "plan",
-    "ChangeWithin": "plan",
-    "ChangeBetween": "plan",
+    "Baseline": "questions",
+    "ChangeWithin": "questions",
+    "ChangeBetween": "questions",
     # analysis
     "compare_baseline": "analysis",
     "change_within": "analysis",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any
@@ -12,11 +12,14 @@ import pandas as pd
 
 from .assembly import results_of
 from .balance import balance_table
+from .covariates import covariates_of
 from .engine import run
 from .errors import NonPositiveError, OptionError, known_keys
 from .exclusions import explain_nonpositive
+from .kernels import TESTS
 from .kernels.common import QUESTIONS
-from .plan import Baseline, ChangeBetween, ChangeWithin, Plan, Question
+from .plan import Plan
+from .questions import Baseline, ChangeBetween, ChangeWithin, Question
 from .results import Results
 from .study import Study
 from .summaries import descriptives
@@ -257,12 +260,16 @@ class Analysis:
         return analysis_text(self)
 
 
-def _question(cls: type[Question], options: dict[str, Any]) -> Question:
-    try:
-        return cls(**options)
-    except TypeError:
-        known_keys(cls.kind, options, [item.name for item in fields(cls)])
-        raise
+def _question(cls: type[Question], given: dict[str, Any]) -> Question:
+    """Make a question of a verb's keywords, those of the test's own options among them."""
+    names = [item.name for item in fields(cls)]
+    test = given["test"]
+    takes = TESTS[test].options if isinstance(test, str) and test in TESTS else {}
+    own = {name: given.pop(name) for name in list(given) if name in takes}
+    known_keys(cls.kind, given, [*names, *takes])
+    if own:
+        given["options"] = {**dict(given.get("options", ())), **own}
+    return cls(**given)
 
 
 def _answer(study: Study, question: Question) -> Results:
@@ -279,8 +286,10 @@ def _answers(study: Study, questions: Iterable[Question]) -> list[Results]:
         if study.panel.logged is not None and question.scale == "raw":
             held = study.panel.logged
             raise OptionError(f"{question.kind}: scale='raw' is refused, since the file holds {held} values. Use a log scale.")
+    names = [name for question in questions for name in question.covariates]
+    arrays = replace(study.arrays, covariates=covariates_of(study, names)) if names else study.arrays
     try:
-        found = run(questions, study.arrays, detail=True)
+        found = run(questions, arrays, detail=True)
     except NonPositiveError as error:
         explain_nonpositive(study, questions, error)
     return [results_of(study, question, contrasts) for question, contrasts in zip(questions, found, strict=True)]

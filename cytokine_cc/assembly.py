@@ -15,7 +15,7 @@ from .engine import Contrast
 from .exclusions import excluded_cells
 from .kernels.common import BASELINE, WITHIN
 from .limits import back_transform
-from .plan import Question
+from .questions import Question
 from .results import Results, count_column, table_of, text_column
 from .study import Study
 from .versions import versions
@@ -26,9 +26,8 @@ _ESTIMANDS = {
     ("mean", False): "difference of means",
     ("shift", True): "pseudo-median shift (ratio)",
     ("shift", False): "pseudo-median shift (difference)",
+    **{("probability", log): "P(case > control) + P(=)/2" for log in (True, False)},
 }
-
-
 _ONE = re.compile(r"\b1 (value|number|subject)s\b")
 
 
@@ -54,6 +53,9 @@ def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, 
     def number(name: str) -> np.ndarray:
         return back_transform(s[name], back) if name in s else np.full(m, np.nan)
 
+    def effect(values: np.ndarray) -> np.ndarray:
+        return back_transform(values, back) if entry.estimand in ("mean", "shift") else values
+
     methods = np.array([*entry.methods, ""], dtype=object)
     sides = ("case", "control")
     return {
@@ -69,10 +71,10 @@ def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, 
         **{f"{what}_{side}": count(f"{what}_{side}") for what in ("n", "n_below", "n_above") for side in sides},
         **{f"{what}_{side}": number(f"{what}_{side}") for what in ("mean", "sd") for side in sides},
         "estimand": text(_ESTIMANDS.get((entry.estimand, question.scale != "raw"), "none")),
-        "estimate": back_transform(stats.estimate, back),
+        "estimate": effect(stats.estimate),
         "std_error": stats.std_error,
-        "conf_low": back_transform(stats.conf_low, back),
-        "conf_high": back_transform(stats.conf_high, back),
+        "conf_low": effect(stats.conf_low),
+        "conf_high": effect(stats.conf_high),
         "conf_level": np.full(m, question.conf_level),
         "conf_type": text(entry.conf_type),
         "hedges_g": s["hedges_g"],
@@ -125,10 +127,9 @@ def _common_notes(study: Study, question: Question) -> str:
 
 
 def _meta(study: Study, question: Question) -> dict[str, Any]:
-    plan = {name: getattr(value, "__name__", value) if callable(value) else value for name, value in asdict(question).items()}
     return {
         "question": question.kind,
-        "plan": plan,
+        "plan": question.plain(),
         "design": asdict(study.design),
         "source": study.panel.source,
         "versions": dict(versions()),

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from .adjusting import columns_of
 from .arrays import Note, Response, StudyArrays
-from .errors import NonPositiveError, OptionError, did_you_mean, quoted
+from .errors import OptionError, did_you_mean, quoted
 from .kernels import TESTS, Statistics, hedges_g, moments
 from .kernels.common import BASELINE, WITHIN, by_rows
-from .limits import SUBSTITUTES, anywhere, count, missing, nowhere, respond, settled, tie_beyond, unflagged
+from .limits import SUBSTITUTES, anywhere, count, missing, nowhere, settled, unflagged
 from .multiplicity import adjust_pvalues
-from .plan import Question
+from .questions import Question
+from .responses import Responses, tie
 
 # Values worked on at a time; blocks bound the memory and do not change a bit of the answer.
 BLOCK_VALUES = 250_000
@@ -81,9 +83,11 @@ def run(
     for question in questions:
         check_matching(question, sides)
     parts: list[list[list[Contrast]]] = [[[] for _ in plan] for plan in plans]
-    for rows in _blocks(arrays):
+    for rows, together in [*((rows, False) for rows in _blocks(arrays)), (slice(0, arrays.n_analytes), True)]:
         responses = Responses(arrays, rows)
         for question, plan, found in zip(questions, plans, parts, strict=True):
+            if question.entry.borrows is not together:
+                continue
             for (visit, group), pieces in zip(plan, found, strict=True):
                 pieces.append(_contrast(question, visit, group, responses, sides, detail, intervals))
     joined = [[_join(pieces) for pieces in found] for found in parts]
@@ -192,74 +196,12 @@ def _run(index: np.ndarray) -> slice | None:
     return slice(int(index[0]), int(index[-1]) + 1)
 
 
-class Responses:
-    """The responses of a block of analytes, each made once."""
-
-    def __init__(self, arrays: StudyArrays, rows: slice):
-        self.arrays, self.rows = arrays, rows
-        self._made: dict[tuple[int | None, str, str], Response] = {}
-        self._changes: dict[tuple[int | None, str, str], Response] = {}
-
-    def at(self, visit: int | None, question: Question) -> Response:
-        """Return the response at baseline (None) or at a later visit."""
-        key = (visit, question.rule, question.scale)
-        if key not in self._made:
-            n = self.arrays.n_baseline
-            visits = slice(0, n) if visit is None else slice(n + visit, n + visit + 1)
-            try:
-                self._made[key] = respond(self.arrays, visits, self.rows, question.rule, question.scale)
-            except NonPositiveError as error:
-                shift = np.zeros(error.cells.shape[-1], dtype=np.intp)
-                shift[-3:] = visits.start, self.rows.start, 0
-                raise NonPositiveError(error.cells + shift) from None
-        return self._made[key]
-
-    def values(self, visit: int | None, question: Question) -> Response:
-        """Return what enters one contrast, before it is split by group: baseline values, or changes."""
-        if visit is None:
-            return self.at(None, question)
-        key = (visit, question.rule, question.scale)
-        if key not in self._changes:
-            self._changes[key] = _change(*self.pair(visit, question))
-        return self._changes[key]
-
-    def pair(self, visit: int | None, question: Question) -> tuple[Response, Response]:
-        """Return a later visit and the baseline; a mean that equals the later value but for rounding is made equal."""
-        later, base = self.at(visit, question), self.at(None, question)
-        if self.arrays.n_baseline == 1:
-            return later, base
-        unit = 0.0 if question.scale == "raw" else 1.0
-        with np.errstate(invalid="ignore"):
-            size = np.maximum(np.maximum(np.abs(later.y), np.abs(base.y)), unit)
-            equal = np.abs(later.y - base.y) <= 16 * np.finfo(float).eps * size
-        parts = {name: np.where(equal, getattr(later, name), getattr(base, name)) for name in ("y", "point", "low", "high")}
-        return later, base._replace(**parts)
-
-
 def _blocks(arrays: StudyArrays) -> Iterator[slice]:
     n = arrays.n_analytes
     per_row = max(1, arrays.value.size // max(1, n * arrays.n_visits))
     step = max(1, BLOCK_VALUES // per_row)
     for start in range(0, n, step):
         yield slice(start, min(n, start + step))
-
-
-def _change(later: Response, base: Response) -> Response:
-    change = later.y - base.y
-    if not any(anywhere(flags) for response in (later, base) for flags in response[4:]):
-        return unflagged(change)
-    there = ~np.isnan(change)
-    beyond = [response.below | response.above for response in (later, base)]
-    in_question = [~np.isnan(response.y) | response.unknown for response in (later, base)]
-    flags = {
-        "below": (later.below | base.below) & there,
-        "above": (later.above | base.above) & there,
-        "unknown": (later.unknown | base.unknown) & in_question[0] & in_question[1],
-        "borrowed": (later.borrowed | base.borrowed) & there,
-        "partial": base.partial & there,
-        "stuck": beyond[0] & beyond[1] & there,
-    }
-    return Response(change, change, change, change, **{name: settled(flag) for name, flag in flags.items()})
 
 
 def _contrast(
@@ -272,35 +214,70 @@ def _contrast(
     intervals: bool,
 ) -> Contrast:
     entry = question.entry
-    options: dict[str, Any] = {"alternative": question.alternative, "conf_level": question.conf_level if intervals else None}
-    values = responses.values(visit, question)
+    values, columns = responses.values(visit, question), columns_of(question, visit, responses.arrays)
+    if columns is not None:
+        values = _without(values, columns.gone[..., None, :])
     counts: dict[Note, np.ndarray] = {}
     if entry.paired and not group:
         values = _only_whole_pairs(values, sides)
     if question.rule == "lowest_rank":
-        values = _tie(values, counts)
+        values = tie(values, counts)
     taken = {name: sides.part(values, name) for name in ((group,) if group else ("case", "control"))}
-    if group:
-        x, y = (sides.take(response.point, group) for response in responses.pair(visit, question))
-    else:
-        x, y = taken["case"].y, taken["control"].y
-        if "bounds" in entry.takes and np.isinf(values.y).any():
-            options["bounds"] = (*taken["case"][1:4], *taken["control"][1:4])  # point, low, high
-    statistics = entry.function(x, y, **options)
-    if statistics.side is None:  # a user's own
-        statistics = statistics._replace(side=np.sign(statistics.estimate))
     whole = taken[group] if group else values
-    replaced = question.rule in SUBSTITUTES and responses.arrays.n_baseline == 1
-    counts |= _counts(whole, paired=visit is not None, replaced=replaced)
+    counts |= _counts(whole, paired=visit is not None, replaced=question.rule in SUBSTITUTES and responses.arrays.n_baseline == 1)
     gone = missing(values.y)
     n = {name: part.y.shape[-1] - count(sides.take(gone, name)) for name, part in taken.items()}
-    statistics = _block_rows(statistics, whole, n, counts, paired=visit is not None)
-    contrast = Contrast(visit, group, statistics, counts=counts)
+    blocked = _blocked(whole, n, counts, paired=visit is not None)
+    x, y, options = _samples(question, visit, group, responses, sides, taken, gone)
+    options |= {"alternative": question.alternative, "conf_level": question.conf_level if intervals else None}
+    if columns is not None:
+        options["covariates"] = tuple(sides.take(columns.values, name) for name in ("case", "control"))
+    if "feed" in entry.takes:
+        options["feed"] = (blocked == 0) & (2 * count(whole.below | whole.above) <= sum(n.values()))
+    statistics = entry.function(x, y, **options, **dict(question.options))
+    if statistics.side is None:  # a user's own
+        statistics = statistics._replace(side=np.sign(statistics.estimate))
+    contrast = Contrast(visit, group, _refuse(statistics, blocked, counts), counts=counts)
     if detail:
-        contrast.summary = _summary(taken)
-        contrast.summary["hedges_g"] = hedges_g(x, y, paired=True) if group else _group_effect(taken)
+        contrast.summary = _summary(taken) | {"hedges_g": hedges_g(x, y, paired=True) if group else _group_effect(taken)}
+        if question.rule == "censored":
+            _blank_bounded(contrast.summary, count(whole.below | whole.above) > 0)
         contrast.entered = ~gone
     return contrast
+
+
+def _samples(
+    question: Question,
+    visit: int | None,
+    group: str,
+    responses: Responses,
+    sides: Sides,
+    taken: dict[str, Response],
+    gone: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Return the two samples of a contrast, and what else is known of them, as the test takes it."""
+    options: dict[str, Any] = {}
+    if group:
+        x, y = (sides.part(response, group) for response in responses.pair(visit, question))
+    elif "baseline" in question.entry.takes:
+        later, base = responses.pair(visit, question)
+        options["baseline"] = tuple(sides.take(base.y, name) for name in ("case", "control"))
+        whole = unflagged(np.where(gone, np.nan, later.y))
+        x, y = (sides.part(whole, name) for name in ("case", "control"))
+    else:
+        x, y = taken["case"], taken["control"]
+    if "bounds" in question.entry.takes and (np.isinf(x.y).any() or np.isinf(y.y).any()):
+        options["bounds"] = (*x[1:4], *y[1:4])  # point, low, high
+    return x.y, y.y, options
+
+
+def _without(values: Response, gone: np.ndarray) -> Response:
+    """Leave out subjects."""
+    if not anywhere(gone):
+        return values
+    numbers = {name: np.where(gone, np.nan, getattr(values, name)) for name in ("y", "point", "low", "high")}
+    flags = {name: settled(getattr(values, name) & ~gone) for name in Response._fields[4:]}
+    return Response(**numbers, **flags)
 
 
 def _only_whole_pairs(values: Response, sides: Sides) -> Response:
@@ -311,13 +288,6 @@ def _only_whole_pairs(values: Response, sides: Sides) -> Response:
     numbers = {name: np.where(gone, np.nan, getattr(values, name)) for name in ("y", "point", "low", "high")}
     flags = {name: getattr(values, name) & ~gone for name in ("below", "above", "borrowed", "partial", "stuck")}
     return Response(**numbers, **flags, unknown=unknown)
-
-
-def _tie(values: Response, counts: dict[Note, np.ndarray]) -> Response:
-    tied, cost_low, cost_high = tie_beyond(values, ~np.isnan(values.y))
-    counts[Note.TIED_LOWEST] = np.where(np.isneginf(tied.y).any(axis=-1), cost_low, -1)
-    counts[Note.TIED_HIGHEST] = np.where(np.isposinf(tied.y).any(axis=-1), cost_high, -1)
-    return tied
 
 
 def _counts(values: Response, *, paired: bool, replaced: bool) -> dict[Note, np.ndarray]:
@@ -332,10 +302,8 @@ def _counts(values: Response, *, paired: bool, replaced: bool) -> dict[Note, np.
     }
 
 
-def _block_rows(
-    statistics: Statistics, values: Response, n: dict[str, np.ndarray], counts: dict[Note, np.ndarray], *, paired: bool
-) -> Statistics:
-    """Refuse rows that cannot be tested, whatever the test made of them, and flag what the reader must know."""
+def _blocked(values: Response, n: dict[str, np.ndarray], counts: dict[Note, np.ndarray], *, paired: bool) -> np.ndarray:
+    """Flag rows that cannot be tested, whatever the test makes of them."""
     total = sum(n.values())
     block = np.zeros(np.shape(total), dtype=np.int64)
     for name, flag in (("case", Note.NO_CASE), ("control", Note.NO_CONTROL)):
@@ -345,8 +313,11 @@ def _block_rows(
     reasons = (("stuck", Note.ALL_PAIRS_BEYOND),) if paired else (("below", Note.ALL_BELOW), ("above", Note.ALL_ABOVE))
     for what, flag in reasons:
         block |= np.where(some & (count(getattr(values, what)) == total), int(flag), 0)
-    block = np.where(counts[Note.NO_LIMIT] > 0, int(Note.NO_LIMIT), block)  # the one reason behind any other
+    return np.where(counts[Note.NO_LIMIT] > 0, int(Note.NO_LIMIT), block)  # the one reason behind any other
 
+
+def _refuse(statistics: Statistics, block: np.ndarray, counts: dict[Note, np.ndarray]) -> Statistics:
+    """Take back what a test made of rows that cannot be tested, and flag what the reader must know."""
     flags = np.zeros_like(block)
     for flag in (Note.PART_BASELINE, Note.BORROWED_LOWER, Note.BORROWED_UPPER, Note.LIMITS_DIFFER):
         flags |= np.where(counts[flag] > 0, int(flag), 0)
@@ -388,6 +359,13 @@ def _group_effect(taken: dict[str, Response]) -> np.ndarray:
     g = hedges_g(taken["case"].point, taken["control"].point, paired=False)
     ranks_only = np.isinf(taken["case"].y).any(axis=-1) | np.isinf(taken["control"].y).any(axis=-1)
     return np.where(ranks_only, np.nan, g)
+
+
+def _blank_bounded(summary: dict[str, np.ndarray], bounded: np.ndarray) -> None:
+    """Blank moments of values of which some are known by a bound only: a model takes them, a mean cannot."""
+    for name, values in summary.items():
+        if not name.startswith("n_"):
+            summary[name] = np.where(bounded, np.nan, values)
 
 
 def _join(pieces: list[Contrast]) -> Contrast:

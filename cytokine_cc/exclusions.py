@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
+from .adjusting import missing_covariates
+from .covariates import covariates_of
 from .engine import Contrast, contrasts_of
 from .errors import Faults, NonPositiveError, StudyError
 from .labels import as_labels
 from .limits import respond
 from .panel import State
-from .plan import Question
+from .questions import Question
 from .results import excluded_table
 from .study import Study
 
@@ -90,8 +93,20 @@ def _cell_reasons(study: Study, question: Question, contrast: Contrast, cells: t
         )
         for kind in kinds.T.tolist()
     ]
+    reasons = np.array(texts, dtype=object)[which.reshape(-1)]
+    for name, lacking in _lacking(study, question, contrast).items():
+        at = lacking[cells[1]]
+        reasons[at] = [f"{reason}; no value of {name}" if reason else f"no value of {name}" for reason in reasons[at]]
     # The value is there and still did not enter: a pair needs both of its members.
-    return np.array([text or "no value in the matched partner" for text in texts], dtype=object)[which.reshape(-1)]
+    return np.where(reasons == "", "no value in the matched partner", reasons)
+
+
+def _lacking(study: Study, question: Question, contrast: Contrast) -> dict[str, np.ndarray]:
+    """Flag, for each covariate, the subjects without it."""
+    if not question.covariates:
+        return {}
+    arrays = replace(study.arrays, covariates=covariates_of(study, question.covariates))
+    return missing_covariates(question, contrast.visit, arrays)
 
 
 def _place_codes(study: Study, rule: str, place: slice, cells: tuple[np.ndarray, ...]) -> np.ndarray:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .analysis import Analysis
-    from .plan import Plan, Question
+    from .plan import Plan
+    from .questions import Question
     from .results import Results
     from .study import Study
 
@@ -41,6 +42,7 @@ RULE_WORDS = {
     "tied with every number under the highest such limit",
     "drop": "values below the limit of detection, reported numbers included, {be} left out",
     "as_reported": "numbers {be} taken as reported, extrapolated ones included, and values without a number {be} left out",
+    "censored": "values below the limit of detection, reported numbers included, {be} modelled as known only to lie below it",
 }
 SCALE_WORDS = {"raw": "the values as measured", "log2": "log2 values", "ln": "natural logarithms", "log10": "log10 values"}
 # Corrections as they are written beside a p-value: most have the name of a person.
@@ -57,6 +59,7 @@ _ESTIMATES = {
     ("mean", False): "differences of means",
     ("shift", True): "Hodges-Lehmann shifts as ratios",
     ("shift", False): "Hodges-Lehmann shifts",
+    **{("probability", log): "probabilities that a case lies above a control (ties halved)" for log in (True, False)},
 }
 
 
@@ -133,7 +136,9 @@ def _comparison(question: Question, be: str, visits: str) -> str:
     else:
         subject, first = f"Changes from baseline to {later} {be} compared between cases and controls", "cases"
     sides = {"two-sided": "two-sided", "greater": f"one-sided: {first} higher", "less": f"one-sided: {first} lower"}
-    return f"{subject} by {question.entry.label} ({sides[question.alternative]})."
+    own = "".join(f", {question.entry.option_words[option]}" for option in question.options)
+    covariates = f", adjusted for {joined(question.covariates)}" if question.covariates else ""
+    return f"{subject} by {question.entry.label}{own}{covariates} ({sides[question.alternative]})."
 
 
 def _shared(questions: list[Question], words: Callable[[Question, str], str], be: str) -> str:
@@ -204,7 +209,7 @@ def _study_text(study: Study) -> str:
 
 def _above_text(plan: Plan) -> str:
     """Say what became of values above the upper limit."""
-    kinds = {"lowest_rank": "the highest rank", "as_reported": "no place"}
+    kinds = {"lowest_rank": "the highest rank", "as_reported": "no place", "censored": "their limit as lower bound"}
     texts = {kinds.get(question.rule, "their limit as value") for question in plan.questions}
     by_test = "" if len(texts) == 1 else ", by test"
     return f"Values above the upper limit without a number were given {joined(sorted(texts))}{by_test}."

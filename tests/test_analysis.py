@@ -13,7 +13,7 @@ import pytest
 
 import cytokine_cc as cc
 from cytokine_cc.panel import State
-from cytokine_cc.plan import KINDS
+from cytokine_cc.questions import KINDS
 
 VERBS = {"baseline": cc.compare_baseline, "change_within": cc.change_within, "change_between": cc.change_between}
 

@@ -12,7 +12,8 @@ from cytokine_cc.engine import run
 from cytokine_cc.kernels import TESTS
 from cytokine_cc.kernels.common import BASELINE, QUESTIONS
 from cytokine_cc.limits import back_transform
-from cytokine_cc.plan import KINDS, Plan
+from cytokine_cc.plan import Plan
+from cytokine_cc.questions import KINDS
 from cytokine_cc.simulation.scenario import Scenario
 from cytokine_cc.toml_files import parse_toml
 

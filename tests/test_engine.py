@@ -15,7 +15,7 @@ from cytokine_cc.errors import NonPositiveError
 from cytokine_cc.kernels import TESTS, Statistics
 from cytokine_cc.kernels.ranks import midranks, twelve_digits
 from cytokine_cc.panel import State
-from cytokine_cc.plan import KINDS
+from cytokine_cc.questions import KINDS
 
 NUMBERS = ("half", "sqrt2", "limit", "drop", "as_reported")
 KINDS_OF_DATA = ("clean", "missing", "censored")

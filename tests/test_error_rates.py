@@ -140,6 +140,21 @@ def of_root(variances) -> tuple[float, float]:
     return root, math.sqrt(st.variance(variances) / (4 * len(variances) * root**2))
 
 
+def of_median(errors) -> tuple[float, float]:
+    """The median, and half the distance of the quantiles one binomial standard error apart, of counts in bins of 1/256."""
+    n = len(errors)
+    if not n:
+        return math.nan, math.nan
+    bins = sorted(math.floor(error * 256) for error in errors)
+
+    def quantile(rank: float) -> float:
+        own = next(bins[i] for i in range(n) if i + 1 >= rank)
+        return own / 256 + (rank - bins.index(own)) / bins.count(own) / 256
+
+    low, high = (quantile(n / 2 + step * math.sqrt(n)) for step in (-0.5, 0.5))
+    return quantile(n / 2), (high - low) / 2 if n > 1 else math.nan
+
+
 def is_null(effect, alternative) -> bool:
     return {"two-sided": effect == 0, "greater": effect <= 0, "less": effect >= 0}[alternative]
 
@@ -194,6 +209,8 @@ def by_analyte(c, effect, j, alpha, scale, alternative) -> dict:
     out["interval_width"] = of_mean([high[k] - low[k] for k in used if math.isfinite(high[k] - low[k])])
     if not math.isnan(truth):
         out["bias"] = of_mean([estimate[k] - truth for k in used])
+        if unit:
+            out["median_bias"] = of_median([estimate[k] - truth for k in used])
         out["coverage"] = of_share([low[k] <= truth <= high[k] for k in used])
         if not null:
             out["type_m"] = of_mean([abs(estimate[k]) / abs(truth) for k in hits])

@@ -11,9 +11,9 @@ import cytokine_cc
 
 PACKAGE = Path(cytokine_cc.__file__).parent
 ORDER = (
-    "errors labels versions toml_files text_files panel arrays readers limits design study matching balance kernels "
-    "multiplicity wording plan results engine exclusions assembly summaries correlations analysis config quickstart simulation "
-    "plots report cli"
+    "errors labels versions toml_files text_files panel arrays readers limits design study matching balance covariates "
+    "kernels multiplicity wording questions plan adjusting responses results engine exclusions assembly summaries "
+    "correlations analysis config quickstart simulation plots report cli"
 ).split()
 NO_PANDAS = [
     *sorted((PACKAGE / "kernels").glob("*.py")),

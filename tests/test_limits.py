@@ -16,7 +16,7 @@ from cytokine_cc.kernels.common import BASELINE, BETWEEN
 from cytokine_cc.kernels.rank_nulls import rank_sum_index
 from cytokine_cc.kernels.ranks import mann_whitney
 from cytokine_cc.limits import RULES, SCALES, back_transform, to_scale
-from cytokine_cc.plan import KINDS
+from cytokine_cc.questions import KINDS
 
 NUMBER_RULES = ("half", "sqrt2", "limit", "drop", "as_reported")
 FACTOR = {"half": 0.5, "sqrt2": 2**-0.5, "limit": 1.0}

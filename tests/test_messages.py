@@ -601,7 +601,7 @@ METHODS = "'none', 'bonferroni', 'holm', 'hochberg', 'hommel', 'BH', 'BY'"
         (
             plan('tests = "welch"', "plan.baseline"),
             "study.toml: [plan.baseline] has unknown key 'tests'. Did you mean 'test'? Allowed: 'test', 'scale', 'below_limit', "
-            "'adjust', 'family', 'covariates', 'alternative', 'conf_level', 'ignore_matching', 'n_resamples', 'seed'.",
+            "'adjust', 'family', 'covariates', 'alternative', 'conf_level', 'ignore_matching', 'n_resamples', 'seed', 'options'.",
         ),
         (plan('baseline = "welch"'), "study.toml: [plan.baseline] must be a table; got 'welch'."),
         (

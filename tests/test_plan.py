@@ -16,7 +16,7 @@ from cytokine_cc.kernels import TESTS
 from cytokine_cc.kernels.common import ALTERNATIVES, QUESTIONS
 from cytokine_cc.limits import SCALES
 from cytokine_cc.multiplicity import METHODS
-from cytokine_cc.plan import KINDS, Question
+from cytokine_cc.questions import KINDS, Question
 from cytokine_cc.wording import p_text, visit_names
 
 KIND = pytest.mark.parametrize("kind", KINDS)
@@ -45,6 +45,7 @@ def test_fields_and_defaults(kind):
         "ignore_matching": False,
         "n_resamples": 9999,
         "seed": None,
+        "options": (),
     }
     want |= {"change_within": {"groups": ("case", "control"), "visits": None}, "change_between": {"visits": None}}.get(kind, {})
     assert dataclasses.asdict(question) == want
@@ -270,7 +271,7 @@ OTHER = {
 
 
 def test_every_field_is_in_the_list_above():
-    known = {*OTHER, "test", "covariates"}
+    known = {*OTHER, "test", "covariates", "options"}  # the last two need a test that takes them
     for cls in KINDS.values():
         assert {item.name for item in fields(cls)} <= known
 

@@ -17,7 +17,7 @@ from cytokine_cc.engine import run
 from cytokine_cc.kernels import TESTS
 from cytokine_cc.multiplicity import METHODS
 from cytokine_cc.panel import State
-from cytokine_cc.plan import KINDS
+from cytokine_cc.questions import KINDS
 
 VERBS = {"baseline": cc.compare_baseline, "change_within": cc.change_within, "change_between": cc.change_between}
 VISITS = ("0", "1", "2", "3")

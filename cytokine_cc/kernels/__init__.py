@@ -5,9 +5,10 @@
 
 from .common import Statistics, Test, hedges_g, moments, user_test
 from .independent import INDEPENDENT
+from .linear import LINEAR
 from .paired import PAIRED
 from .ranks import RANKS
 
-TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS}
+TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS, **LINEAR}
 
 __all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]

@@ -13,7 +13,7 @@ from ..assembly import PLATE_ALPHA
 from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..limits import SUBSTITUTES
 from ..panel import State
-from ..plan import Question
+from ..questions import Question
 from ..study import Study
 from ..wording import percent, visit_name
 from .phrases import ROLES, TITLES, cells, everyone, group_labels, group_title, listed, part, plate_moves, present

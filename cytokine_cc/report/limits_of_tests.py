@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..analysis import Analysis
 from ..kernels.common import WITHIN
-from ..plan import Question
+from ..questions import Question
 from ..results import is_ratio
 from .phrases import TITLES, found, listed, neutral, part, role_of
 from .summary import counted, number

@@ -12,7 +12,7 @@ from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..labels import as_labels, coded
 from ..limits import beyond_limits
 from ..panel import State
-from ..plan import Question
+from ..questions import Question
 from ..results import Results, is_ratio, no_effect
 from ..study import Study
 from ..wording import CORRECTION_NAMES, joined, percent, visit_name

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..plan import Plan, Question
+from ..plan import Plan
+from ..questions import Question
 from ..simulation.error_rates import ErrorRates
 from ..simulation.scenario import Scenario
 from .summary import counted, wrapped

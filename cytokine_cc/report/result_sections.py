@@ -11,7 +11,7 @@ import pandas as pd
 from ..analysis import Analysis
 from ..assembly import PLATE_ALPHA
 from ..kernels.common import BASELINE, BETWEEN, WITHIN
-from ..plan import Question
+from ..questions import Question
 from ..results import Results
 from ..study import Study
 from ..wording import CORRECTION_NAMES, percent, visit_names

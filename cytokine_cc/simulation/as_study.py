@@ -1,13 +1,14 @@
-"""A replicate that was drawn, as a Study."""
+"""What was drawn, as a Study of one replicate, and its covariates as arrays of many."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..arrays import Covariate
 from ..design import Design
 from ..panel import Panel
 from ..study import Study
@@ -74,7 +75,7 @@ def _samples(
     }
     if subjects.plate is not None:
         plate = np.broadcast_to(subjects.plate[0], (len(study["visits"]), subjects.case.size))
-        columns["plate"] = np.array([f"P{number + 1}" for number in plate[visit, subject]], dtype=object)
+        columns["plate"] = np.array([_plate_label(number) for number in plate[visit, subject]], dtype=object)
     if subjects.set_number is not None:
         columns["Set"] = np.array([str(number + 1) for number in subjects.set_number], dtype=object)[subject]
     for name, x in subjects.covariates.items():
@@ -86,3 +87,26 @@ def _samples(
     frame = pd.DataFrame(columns)
     frame.index = pd.Index([f"{s} {v}" for s, v in zip(frame["subject"], frame["visit"], strict=True)], name="sample")
     return frame
+
+
+def covariate_arrays(subjects: Subjects, model: Model) -> dict[str, Covariate]:
+    """Return the covariates of many replicates, the plate among them; levels in alphabetical order, as of a drawn study."""
+    found = {}
+    for name, x in subjects.covariates.items():
+        levels = model.cohort.covariates[name].get("levels") if model.cohort else None
+        own = x if levels is None else _alphabetical(levels)[x]
+        found[name] = Covariate(own[:, None, :].astype(np.float64), len(levels or ()))
+    found |= {name: Covariate(x.astype(np.float64), 0) for name, x in subjects.scores.items()}
+    if subjects.plate is not None and model.plates is not None:
+        order = _alphabetical([_plate_label(number) for number in range(model.plates["n"])])
+        found["plate"] = Covariate(order[subjects.plate].astype(np.float64), len(order))
+    return found
+
+
+def _alphabetical(labels: Sequence[str]) -> np.ndarray:
+    """Return the place of each label in alphabetical order."""
+    return np.argsort(np.argsort(np.array(labels, dtype=object)))
+
+
+def _plate_label(number: int) -> str:
+    return f"P{number + 1}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import OptionError, quoted, true_or_false, whole_number
-from ..plan import Plan, Question
+from ..plan import Plan
 from ..results import COUNT, NUMBER, TEXT, count_column, read_columns, rows_where, text_column
 from ..text_files import save_text
 from ..versions import versions
@@ -59,6 +59,9 @@ class ErrorRates:
         - bias: mean of estimate - truth. The truth of a t test is the difference of mean logs that the scenario states, of a
           rank test (Hodges-Lehmann) the same shift. On the raw scale it is known where there is no effect (it is 0, if spreads
           are equal); other analytes have no bias, coverage, type_m and type_s there
+        - median_bias: median of estimate - truth, on log scales; to some thousandths, since errors are counted in bins of 1/256
+        - infinite: under the rule "censored" the share of estimates at the edge, 0 or infinite, since a whole group lies beyond
+          its limit. They count in the median and in no mean
         - emp_se: SD of the estimates; model_se: root of the mean squared standard error (t tests)
         - coverage: share of intervals that hold the truth; interval_width: mean width of two-sided intervals; open ones count
           in n_failed
@@ -233,7 +236,7 @@ def certify(
         total = total or [Tally.zero(now) for now in block]
         total = [before.add(now) for before, now in zip(total, block, strict=True)]
     meta = {
-        "plan": {question.kind: _plain(question) for question in plan.questions},
+        "plan": {question.kind: question.plain() for question in plan.questions},
         "alpha": plan.alpha,
         "scenario": scenario.name,
         "patterns": [pattern.to_table() for pattern in (*looked_for, *not_asked)],
@@ -285,10 +288,6 @@ def _columns(work: Work, total: list[Tally], not_asked: Sequence[Pattern], n_sim
 def _table(columns: Mapping[str, Any]) -> pd.DataFrame:
     make: dict[str, Any] = {TEXT: text_column, COUNT: count_column, NUMBER: lambda x: np.asarray(x, dtype=np.float64)}
     return pd.DataFrame({name: make[kind](columns[name]) for name, kind in RATE_COLUMNS.items()}, copy=False)
-
-
-def _plain(question: Question) -> dict[str, Any]:
-    return {name: getattr(value, "__name__", value) if callable(value) else value for name, value in asdict(question).items()}
 
 
 def _brief(number: float) -> str:

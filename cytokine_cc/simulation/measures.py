@@ -11,11 +11,13 @@ import numpy as np
 from ..engine import Contrast
 from ..kernels.common import WITHIN
 from ..limits import to_scale
-from ..plan import Question
+from ..questions import Question
 
 # Sums over replicates are made of sums over chunks of so many, so that no digit depends on blocks or workers.
 CHUNK = 64
 KNOWN_ESTIMANDS = ("mean", "shift")  # those whose true value follows from a scenario's ratio
+# Estimates are also counted in bins of this width about the truth, for their median; beyond the last bin is infinite.
+_BIN, _BINS = 1 / 256, 2048
 _SUMS = ("error", "error2", "variance", "variance2", "width", "width2", "size", "size2")
 
 
@@ -175,7 +177,7 @@ def _tally_estimates(
 ) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
     """Counts by analyte, and the terms of `_SUMS`, shape (replicates, analytes) each."""
     s, truth = contrast.statistics, target.truth
-    usable = tested & ~np.isnan(s.estimate)
+    usable = tested & np.isfinite(s.estimate)
     significant = hit & usable
     error = np.where(usable, s.estimate - np.where(np.isnan(truth), target.first, truth), 0.0)
     variance = np.where(usable & target.errors, s.std_error**2, 0.0)
@@ -185,16 +187,48 @@ def _tally_estimates(
     finite = between & np.isfinite(width)
     width = np.where(finite, width, 0.0)
     size = np.where(significant, np.abs(s.estimate), 0.0)
-    counts = {
+    flags = {
         "estimates": usable,
         "intervals": between,
         "widths": finite,
         "covered": between & (s.conf_low <= truth) & (truth <= s.conf_high),
         "significant": significant,
         "wrong_sign": significant & (s.side * truth < 0),
+        "infinite": tested & np.isinf(s.estimate),
     }
     terms = [term for part in (error, variance, width, size) for term in (part, part**2)]
-    return {name: flags.sum(axis=0) for name, flags in counts.items()}, terms
+    counts = {name: flag.sum(axis=0) for name, flag in flags.items()}
+    return counts | _binned(np.where(tested, s.estimate - truth, np.nan), target), terms
+
+
+def _binned(error: np.ndarray, target: Target) -> dict[str, np.ndarray]:
+    """Count the errors of each analyte in bins, shape (analytes, bins); infinite ones in the first or last."""
+    if target.question.scale == "raw":  # no width of bins serves every unit
+        return {}
+    rows, columns = np.nonzero(~np.isnan(error))
+    place = np.clip(np.floor(error[rows, columns] / _BIN) + _BINS // 2, 0, _BINS - 1).astype(np.int64)
+    m = error.shape[-1]
+    return {"bins": np.bincount(columns * _BINS + place, minlength=m * _BINS).reshape(m, _BINS)}
+
+
+def _median(bins: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Return the median error with its Monte Carlo error, and the number of estimates, from counts in bins.
+
+    The Monte Carlo error is half the distance of the quantiles one binomial standard error to either side.
+    """
+    below, n = bins.cumsum(axis=-1), bins.sum(axis=-1)
+    edges = (np.arange(_BINS) - _BINS // 2) * _BIN
+    edges[0] = -np.inf
+    found = []
+    for step in (0.0, -0.5, 0.5):
+        rank = n * 0.5 + step * np.sqrt(n)
+        place = np.minimum((below < rank[:, None]).sum(axis=-1), _BINS - 1)
+        before, inside = (np.take_along_axis(x, place[:, None], axis=-1)[:, 0] for x in (below - bins, bins))
+        value = edges[place] + _BIN * (rank - before) / np.maximum(inside, 1)
+        found.append(np.where(place == _BINS - 1, np.inf, value))
+    with np.errstate(invalid="ignore"):
+        error = (found[2] - found[1]) / 2
+    return (np.where(n > 0, found[0], np.nan), np.where((n > 1) & np.isfinite(error), error, np.nan)), n
 
 
 # ---------------------------------------------------------------- measures
@@ -281,6 +315,11 @@ def _estimate_measures(target: Target, done: Tally) -> Iterator[tuple[str, np.nd
     bias, error, sd = mean(s["error"], s["error2"], n)
     with np.errstate(invalid="ignore", divide="ignore"):
         yield "bias", known, (bias, error), n
+        if "bins" in c:
+            middle, number = _median(c["bins"])
+            yield "median_bias", known, middle, number
+        if target.question.rule == "censored":
+            yield "infinite", everywhere, share(c["infinite"], n + c["infinite"]), n + c["infinite"]
         yield "emp_se", everywhere, (sd, np.where(n > 1, sd / np.sqrt(2.0 * np.maximum(n - 1, 1)), np.nan)), n
         if target.errors:
             variance, of_variance, _ = mean(s["variance"], s["variance2"], n)

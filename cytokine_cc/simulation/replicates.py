@@ -13,7 +13,8 @@ from ..arrays import StudyArrays
 from ..assembly import contrast_label
 from ..engine import Contrast, run
 from ..errors import NonPositiveError, OptionError
-from ..plan import Plan, Question
+from ..plan import Plan
+from ..questions import Question
 from .measures import CHUNK, KNOWN_ESTIMANDS, Tally, Target, tally, tally_family, tally_flags, truth_of
 from .patterns import Pattern
 

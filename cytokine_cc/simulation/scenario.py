@@ -19,7 +19,7 @@ from ..panel import State
 from ..plan import Plan
 from ..study import Study
 from ..toml_files import read_toml
-from .as_study import as_study
+from .as_study import as_study, covariate_arrays
 from .cohort import draw_subjects
 from .components import add_up
 from .contents import Contents
@@ -271,6 +271,7 @@ class Scenario:
             case=subjects.case,
             stratum=subjects.set_number,
             later=self.visits[1:],
+            covariates=covariate_arrays(subjects, self._model),
         )
 
     def parameters(self) -> pd.DataFrame:
