@@ -76,7 +76,7 @@ def _at_baseline(covariate: Covariate, arrays: StudyArrays) -> np.ndarray:
 def _of_plate(covariate: Covariate, question: Question, visit: int | None, arrays: StudyArrays) -> list[np.ndarray]:
     value, n = covariate.value, arrays.n_baseline
     value = np.broadcast_to(value, (*value.shape[:-2], arrays.n_visits, value.shape[-1]))
-    at = np.moveaxis(_indicators(value, covariate.levels), -2, -3)  # (..., visits, columns, subjects)
+    at = _indicators(value, covariate.levels)  # (..., visits, columns, subjects)
     there = ~np.isnan(at[..., :n, :, :])
     with np.errstate(invalid="ignore"):
         base = np.where(there, at[..., :n, :, :], 0.0).sum(axis=-3) / there.sum(axis=-3)

@@ -3,12 +3,13 @@
 ``TESTS`` maps each name to its entry; to add a test, write a function and an entry at the foot of the same file.
 """
 
+from .censored_ranks import CENSORED_RANKS
 from .common import Statistics, Test, hedges_g, moments, user_test
 from .independent import INDEPENDENT
 from .linear import LINEAR
 from .paired import PAIRED
 from .ranks import RANKS
 
-TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS, **LINEAR}
+TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS, **LINEAR, **CENSORED_RANKS}
 
 __all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]

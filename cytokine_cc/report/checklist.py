@@ -16,6 +16,7 @@ from ..toml_files import read_toml
 from ..wording import CORRECTION_NAMES, SCALE_WORDS, simulated_from
 from .document import Column, Section, Table, Text
 from .limitations import limitations
+from .limits_of_data import adjusted_for
 from .limits_of_tests import precision
 from .phrases import begin, cells, everyone, listed
 from .study_sections import limits_text, matching_text, plates_text
@@ -73,6 +74,7 @@ def facts_of(analysis: Analysis) -> dict[str, Any]:
     people = everyone(study)
     covariates = list(dict.fromkeys(analysis.balance["covariate"]))
     gone = int((~people["usable"]).sum())
+    adjusted = adjusted_for(questions)
     levels = dict.fromkeys(f"{100 * q.conf_level:g}%" for q in questions if q.entry.conf_type)
     return {
         "n_case": study.n_case,
@@ -91,6 +93,8 @@ def facts_of(analysis: Analysis) -> dict[str, Any]:
         "table_1": f"Table 1: {listed(covariates)}." if covariates else "",
         "missing_in": f"by analyte and group{'; of covariates in Table 1' if covariates else ''}",
         "bias": _bias(analysis, covariates),
+        "adjusted": f"adjusted for {listed(adjusted)}, as Methods says" if adjusted else "no covariate is adjusted for",
+        "estimates": _estimates(analysis),
         "reach": "; how far intervals reach where nothing was significant" if any(precision(analysis)) else "",
         "units": _units(study),
         "first": questions[0].kind,
@@ -107,6 +111,18 @@ def facts_of(analysis: Analysis) -> dict[str, Any]:
         "n_limitations": len(limitations(analysis)),
         "lost": _lost(analysis),
     }
+
+
+def _estimates(analysis: Analysis) -> str:
+    """Say whether estimates are adjusted for covariates."""
+    kinds = {bool(question.covariates) for question in analysis.plan.questions}
+    return (
+        "Adjusted and unadjusted estimates"
+        if len(kinds) > 1
+        else "Adjusted estimates"
+        if kinds == {True}
+        else "Unadjusted estimates"
+    )
 
 
 def _bias(analysis: Analysis, covariates: list[str]) -> str:
@@ -127,7 +143,11 @@ def _matching_used(analysis: Analysis) -> str:
     if design.matching == "none":
         return "No matching is named"
     if design.matching == "frequency":
-        return f"The tests do not adjust for what groups were matched on ({listed(design.matched_on)})"
+        across = [question for question in analysis.plan.questions if question.kind != "change_within"]
+        left = [name for name in design.matched_on if any(name not in question.covariates for question in across)]
+        if not left:
+            return f"The tests adjust for what groups were matched on ({listed(design.matched_on)})"
+        return f"The tests do not adjust for all of what groups were matched on (left: {listed(left)})"
     paired = [question.entry.paired for question in analysis.plan.questions if question.kind != "change_within"]
     return "Pairs are compared within their sets" if all(paired) else "Matched sets are taken as two groups, as the plan asks"
 

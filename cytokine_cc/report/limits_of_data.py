@@ -36,6 +36,7 @@ _BELOW = {
     "lowest_rank": "such values share the lowest rank",
     "drop": "such values are left out, so that what is left lies higher",
     "as_reported": "such values are left out where they have no number",
+    "censored": "such values count as known only to lie below it",
 }
 
 
@@ -104,6 +105,8 @@ def _what_that_does(analysis: Analysis) -> str:
         return "What the estimate at baseline says there depends on what stands in for these values."
     if rules[0] == "lowest_rank":
         return "Ranks take all of them as lowest; the shift takes them at their limit."
+    if rules[0] == "censored":
+        return "The test takes them as known only to lie below it, so that they need no value of their own."
     return "These are left out of the comparison at baseline, more of them in one group than in the other."
 
 
@@ -196,8 +199,13 @@ def _missing_values(analysis: Analysis) -> Iterator[str]:
 
 
 def _plates(analysis: Analysis) -> Iterator[str]:
-    p = analysis.study.plate_by_group
-    if p < PLATE_ALPHA and BASELINE in analysis.results:
+    p, baseline = analysis.study.plate_by_group, analysis.plan.baseline
+    if p < PLATE_ALPHA and baseline is not None and "plate" in baseline.covariates:
+        yield (
+            f"Plate and group are associated (chi-square p = {p:.2g}). The comparison at baseline is adjusted for plate; what "
+            "cases and controls have in common with their plates it cannot tell apart (see Plates)."
+        )
+    elif p < PLATE_ALPHA and baseline is not None:
         yield (
             f"Plate and group are associated (chi-square p = {p:.2g}), and plates are not in the tests: a difference between "
             "plates can look like one between cases and controls (see Plates)."
@@ -258,7 +266,10 @@ def _matching(analysis: Analysis) -> Iterator[str]:
 def _imbalance(analysis: Analysis) -> Iterator[str]:
     table, study = analysis.balance, analysis.study
     paired = all(question.entry.paired for question in analysis.plan.questions)  # pairs are alike in what they were matched on
-    rows = table[(table["std_difference"].abs() > IMBALANCE) & ~(table["matched_on"] & paired)].copy()
+    across = [question for question in analysis.plan.questions if question.kind != WITHIN]
+    taken = [name for name in adjusted_for(across) if all(name in question.covariates for question in across)]
+    far = table["std_difference"].abs() > IMBALANCE
+    rows = table[far & ~(table["matched_on"] & paired) & ~table["covariate"].isin(taken)].copy()
     if not len(rows):
         return
     rows["size"] = rows["std_difference"].abs()
@@ -267,9 +278,14 @@ def _imbalance(analysis: Analysis) -> Iterator[str]:
     chance = math.sqrt(1 / study.n_case + 1 / study.n_control)
     yield (
         f"Groups that differ at baseline: {listed(difference_texts(rows))} (standardised differences beyond {IMBALANCE:g}; by "
-        f"chance alone such a figure varies with an SD of {chance:.2f} between groups of this size). The tests do not adjust for "
-        "them."
+        f"chance alone such a figure varies with an SD of {chance:.2f} between groups of this size). "
+        f"{'Not all tests' if set(adjusted_for(across)) & set(rows['covariate']) else 'The tests do not'} adjust for them."
     )
+
+
+def adjusted_for(questions: Iterable[Question]) -> list[str]:
+    """Return the covariates that any of the questions adjusts for."""
+    return list(dict.fromkeys(name for question in questions for name in question.covariates))
 
 
 def difference_texts(rows: pd.DataFrame) -> list[str]:

@@ -132,11 +132,13 @@ def _lords_paradox(analysis: Analysis) -> Iterator[str]:
         return
     hits = analysis.baseline.table[found(analysis.baseline, analysis.plan.alpha)]
     if len(hits):
+        question = analysis.plan.change_between
+        ancova = question is not None and question.test == "ancova"
         yield (
             f"Changes compared where baselines differ: {counted(len(hits), 'analyte')} ({listed(hits['analyte'])}) "
             f"{'differs' if len(hits) == 1 else 'differ'} significantly at baseline. There a comparison of changes and an "
             "analysis of covariance answer different questions (Lord's paradox), and values can drift back to the mean; this "
-            "page shows changes only."
+            f"page shows {'the analysis of covariance' if ancova else 'changes'} only."
         )
 
 
