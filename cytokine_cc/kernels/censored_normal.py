@@ -10,6 +10,7 @@ Olsen RJ. Econometrica 1978;46:1211-1215. doi:10.2307/1911445.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from .common import by_rows
 MOST_STEPS = 100
 TINY, STALLED = 1e-20, 1e-10  # of twice the log-likelihood that a step can still gain
 STEEPEST = 1e8  # residual SDs: a maximum beyond is a fit without error
-SLACK = 1e-9
+SLACK, EXACT = 1e-9, 1e-12
 BLOCK_VALUES = 1 << 16  # worked on at a time; bounds the memory and changes nothing
 
 
@@ -87,14 +88,18 @@ def likelihood(q: np.ndarray, y: np.ndarray, measured: np.ndarray, sign: np.ndar
         Of each row, to the last bit, what it is without the others.
     """
     parts = [*(-column for column in q), y]
+    terms, weight = _alike([part * sign for part in parts], sign != 0)
+    return Likelihood(measured.sum(axis=-1).astype(np.float64), cross_products(parts, measured), terms, weight)
+
+
+def cross_products(parts: Sequence[np.ndarray], measured: np.ndarray) -> np.ndarray:
+    """Return the sums of products of columns over measured values, (p, p, rows)."""
     inside = [np.where(measured, part, 0.0) for part in parts]
-    p, rows = len(parts), len(y)
-    gram = np.empty((p, p, rows))
+    gram = np.empty((len(parts), len(parts), len(measured)))
     for i, a in enumerate(inside):
         for j in range(i + 1):
             gram[i, j] = gram[j, i] = (a * inside[j]).sum(axis=-1)
-    terms, weight = _alike([part * sign for part in parts], sign != 0)
-    return Likelihood(measured.sum(axis=-1).astype(np.float64), gram, terms, weight)
+    return gram
 
 
 def _alike(parts: list[np.ndarray], there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,9 +172,9 @@ def derivatives(model: Likelihood, theta: np.ndarray) -> tuple[np.ndarray, np.nd
     log_cdf, mills = log_cdf_and_mills(u)
     pull = weight * mills
     bend = pull * (u + mills)
-    product = [_dot(gram[i], theta) for i in range(p)]
+    product = np.stack([_dot(line, theta) for line in gram])
     loglik = n * np.log(h) - _dot(theta, product) / 2 + total(weight * log_cdf)
-    gradient = np.stack([total(pull * terms[i]) - product[i] for i in range(p)])
+    gradient = np.stack([total(pull * term) for term in terms]) - product
     gradient[-1] += n / h
     information = np.empty_like(gram)
     for i in range(p):
@@ -178,6 +183,12 @@ def derivatives(model: Likelihood, theta: np.ndarray) -> tuple[np.ndarray, np.nd
             information[i, j] = information[j, i] = gram[i, j] + total(bent * terms[j])
     information[-1, -1] += n / (h * h)
     return loglik, gradient, information
+
+
+def slope(model: Likelihood, theta: np.ndarray, k: int) -> np.ndarray:
+    """Return the log-likelihood's derivative in one coefficient."""
+    mills = log_cdf_and_mills(_dot(model.terms, theta[:, None]))[1]
+    return total(model.weight * mills * model.terms[k]) - _dot(model.gram[k], theta)
 
 
 def log_cdf_and_mills(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -199,23 +210,32 @@ def _dot(a, b) -> np.ndarray:
     return out
 
 
-def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+def solve(matrix: np.ndarray, right: np.ndarray, tolerance: float = 1e-13) -> np.ndarray:
     """Solve positive definite systems, one a row, by Cholesky's method; a column that the earlier ones tell gets 0.
 
     Parameters
     ----------
     matrix : ndarray, shape (p, p, rows)
     right : ndarray, shape (p, rows)
+    tolerance : float
+        A column is told if less than this share is left of its diagonal element.
 
     Returns
     -------
     ndarray, shape (p, rows)
     """
-    inverse, lower = factor(matrix)
-    return back(inverse, lower, right)
+    p, x = len(right), right.copy()
+    inverse, lower = factor(matrix, tolerance)
+    for k in range(p):
+        x[k] *= inverse[k]
+        x[k + 1 :] -= lower[k + 1 :, k] * x[k]
+    for k in reversed(range(p)):
+        x[k] *= inverse[k]
+        x[:k] -= lower[k, :k] * x[k]
+    return x
 
 
-def factor(matrix: np.ndarray, tolerance: float = 1e-13) -> tuple[np.ndarray, np.ndarray]:
+def factor(matrix: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the inverse diagonal of Cholesky's factor (0 where a column is told by the earlier ones) and the factor."""
     p = len(matrix)
     left, inverse = matrix.copy(), np.zeros(matrix.shape[1:])
@@ -228,16 +248,49 @@ def factor(matrix: np.ndarray, tolerance: float = 1e-13) -> tuple[np.ndarray, np
     return inverse, left
 
 
-def back(inverse: np.ndarray, lower: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve by a factor."""
-    p, x = len(right), right.copy()
-    for k in range(p):
-        x[k] *= inverse[k]
-        x[k + 1 :] -= lower[k + 1 :, k] * x[k]
-    for k in reversed(range(p)):
-        x[k] *= inverse[k]
-        x[:k] -= lower[k, :k] * x[k]
-    return x
+class Standard(NamedTuple):
+    """Values as residuals of least squares among the measured: y = coefficients * q + scale * residual; scale 1 where flat."""
+
+    residual: np.ndarray
+    coefficients: np.ndarray
+    scale: np.ndarray
+    gram: np.ndarray
+    flat: np.ndarray
+
+
+def standardise(q: np.ndarray, y: np.ndarray, measured: np.ndarray, there: np.ndarray) -> Standard:
+    """Put each row on a scale on which its maximum is near 0 and 1, whatever its unit.
+
+    The scale is the SD (by n) of measured values about their fit. Where that is rounding error it is the spread of numbers and
+    limits about the fit; without any spread the row is flat.
+    """
+    gram = cross_products(list(q), measured)
+    residual, coefficients = np.where(there, y, 0.0), np.zeros((len(q), len(y)))
+    size = np.abs(residual).max(axis=-1, initial=0.0)
+    for _ in range(2):  # the second time for what rounding left
+        inside = np.where(measured, residual, 0.0)
+        more = solve(gram, np.stack([(column * inside).sum(axis=-1) for column in q]))
+        coefficients = coefficients + more
+        for column, b in zip(q, more, strict=True):
+            residual = residual - b[:, None] * column
+    square = residual * residual
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inner = np.sqrt(np.where(measured, square, 0.0).sum(axis=-1) / measured.sum(axis=-1))
+        outer = np.sqrt(np.where(there, square, 0.0).sum(axis=-1) / there.sum(axis=-1))
+        rounding = 10 * np.finfo(float).eps * size
+        scale = np.where(inner > rounding, inner, outer)
+        flat = ~(scale > rounding)
+    scale = np.where(flat, 1.0, scale)
+    return Standard(np.where(there, residual, 0.0) / scale[:, None], coefficients, scale, gram, flat)
+
+
+def least_squares_start(model: Likelihood) -> np.ndarray:
+    """Return the parameters that the measured values alone would have; h = 1, that of the scale, where they fit exactly."""
+    n, gram = model.n, model.gram
+    b = solve(gram[:-1, :-1], -gram[:-1, -1])
+    square = (gram[-1, -1] + _dot(b, gram[:-1, -1])) / np.maximum(n, 1.0)
+    h = 1 / np.sqrt(np.where(square > EXACT * np.maximum(gram[-1, -1], 1.0), square, 1.0))
+    return np.concatenate([b * h, h[None]])
 
 
 class NormalFit(NamedTuple):
@@ -318,39 +371,19 @@ def signs(point: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def _fit_normal(point: np.ndarray, low: np.ndarray, high: np.ndarray) -> NormalFit:
-    point, sign = by_rows(point), signs(point, low, high)
-    measured = ~np.isnan(point) & (sign == 0)
+    there, sign = ~np.isnan(point), signs(point, low, high)
+    measured = there & (sign == 0)
     n = measured.sum(axis=-1).astype(np.float64)
-    centre, scale, flat = centre_and_scale(point, measured)
-    y = (point - centre[:, None]) / scale[:, None]
-    y = np.where(np.isnan(y), 0.0, y)
-    note = np.where(n < 2, int(Note.TOO_FEW_MEASURED), np.where(flat, int(Note.CONSTANT), 0))
+    q = np.ones((1, *point.shape))
+    standard = standardise(q, by_rows(point), measured, there)
+    note = np.where(n < 2, int(Note.TOO_FEW_MEASURED), np.where(standard.flat, int(Note.CONSTANT), 0))
     rows = np.flatnonzero(note == 0)
-    model = likelihood(np.ones((1, *y[rows].shape)), y[rows], measured[rows], sign[rows])
-    start = np.stack([np.zeros(len(rows)), np.ones(len(rows))])
-    fit = maximise(model, start)
+    model = likelihood(q[:, rows], standard.residual[rows], measured[rows], sign[rows])
+    fit = maximise(model, least_squares_start(model))
     note[rows] = np.where(fit.found, 0, int(Note.NOT_CONVERGED))
-    mean, sd, loglik = np.full((3, len(y)), np.nan)
-    theta = np.where(fit.found, fit.theta, np.nan)
-    mean[rows] = centre[rows] + scale[rows] * theta[0] / theta[1]
-    sd[rows] = scale[rows] / theta[1]
-    loglik[rows] = np.where(fit.found, fit.loglik, np.nan) - n[rows] * (np.log(scale[rows]) + np.log(2 * np.pi) / 2)
+    mean, sd, loglik = np.full((3, len(n)), np.nan)
+    gamma, h = np.where(fit.found, fit.theta, np.nan)
+    scale = standard.scale[rows]
+    mean[rows], sd[rows] = standard.coefficients[0, rows] + scale * gamma / h, scale / h
+    loglik[rows] = np.where(fit.found, fit.loglik, np.nan) - n[rows] * (np.log(scale) + np.log(2 * np.pi) / 2)
     return NormalFit(mean, sd, loglik, n, note)
-
-
-def centre_and_scale(point: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean and SD (by n) of the measured values; where they are equal, the spread of numbers and limits about them.
-
-    The third array flags rows without any spread, whose scale is 1.
-    """
-    there = ~np.isnan(point)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre = np.where(measured, point, 0.0).sum(axis=-1) / measured.sum(axis=-1)
-        d = point - centre[:, None]
-        square = np.where(there, d * d, 0.0)
-        sd = np.sqrt(np.where(measured, square, 0.0).sum(axis=-1) / measured.sum(axis=-1))
-        rms = np.sqrt(square.sum(axis=-1) / there.sum(axis=-1))
-    rounding = 10 * np.finfo(float).eps * np.where(there, np.abs(point), 0.0).max(axis=-1, initial=0.0)
-    scale = np.where(sd > rounding, sd, rms)
-    flat = ~(scale > rounding)
-    return centre, np.where(flat, 1.0, scale), flat
