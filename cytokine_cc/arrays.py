@@ -177,6 +177,6 @@ NOTE_TEXTS = {
     Note.EDGE: "every value of one side is beyond its limit: the estimate lies at the edge and the interval is open there",
     Note.ALIASED: "a covariate that the others tell is left out",
     Note.SILENT_LEVEL: "levels of a covariate without a measured value do not bear on the comparison",
-    Note.NOT_FED: "more than half of the values are beyond a limit: this row did not feed the prior variance",
+    Note.NOT_FED: "more than four fifths of the values are beyond a limit: this row did not feed the prior variance",
     Note.NO_PRIOR: "too few analytes for a prior variance: not moderated",
 }

@@ -20,6 +20,8 @@ from .responses import Responses, tie
 
 # Values worked on at a time; blocks bound the memory and do not change a bit of the answer.
 BLOCK_VALUES = 250_000
+# A row with a larger share of values beyond a limit has a variance that tells of what stands in for them.
+MOST_REPLACED = 0.8
 
 
 @dataclass(eq=False)
@@ -233,7 +235,7 @@ def _contrast(
     if columns is not None:
         options["covariates"] = tuple(sides.take(columns.values, name) for name in ("case", "control"))
     if "feed" in entry.takes:
-        options["feed"] = (blocked == 0) & (2 * count(whole.below | whole.above) <= sum(n.values()))
+        options["feed"] = (blocked == 0) & (count(whole.below | whole.above) <= MOST_REPLACED * sum(n.values()))
     statistics = entry.function(x, y, **options, **dict(question.options))
     if statistics.side is None:  # a user's own
         statistics = statistics._replace(side=np.sign(statistics.estimate))

@@ -572,7 +572,8 @@ def test_the_estimate_lies_in_its_interval_and_a_higher_level_widens_it(recipe):
         return
     for kind, options in some(recipe):
         table, wide = (VERBS[kind](study, **options, conf_level=level).table for level in (0.8, 0.95))
-        tested = table["p_value"].notna()
+        assert table["conf_low"].isna().equals(table["p_value"].isna() | (table["conf_type"] == ""))
+        tested = table["conf_low"].notna()
         low, estimate, high = (table.loc[tested, name] for name in ("conf_low", "estimate", "conf_high"))
         assert (low <= estimate * (1 + 1e-12)).all()
         assert (estimate <= high * (1 + 1e-12)).all()
