@@ -3,6 +3,7 @@
 ``TESTS`` maps each name to its entry; to add a test, write a function and an entry at the foot of the same file.
 """
 
+from .brunner_munzel import BRUNNER_MUNZEL
 from .censored_ranks import CENSORED_RANKS
 from .common import Statistics, Test, hedges_g, moments, user_test
 from .independent import INDEPENDENT
@@ -10,6 +11,6 @@ from .linear import LINEAR
 from .paired import PAIRED
 from .ranks import RANKS
 
-TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS, **LINEAR, **CENSORED_RANKS}
+TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS, **LINEAR, **BRUNNER_MUNZEL, **CENSORED_RANKS}
 
 __all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]
