@@ -10,7 +10,7 @@ from scipy.special import ndtr
 from ..arrays import Note
 from ..limits import anywhere, count, missing
 from .common import BASELINE, BETWEEN, NUMBER_RULES, Statistics, Test, too_few
-from .ranks import _near, _sort, twelve_digits
+from .kaplan_meier import by_run, share_above, ties
 
 METHODS = ("chi-square with hypergeometric variance",)
 
@@ -77,7 +77,7 @@ def peto_peto(
     >>> round(float(s.statistic), 4), round(float(s.p_value), 4)
     (0.6639, 0.4152)
     """
-    return _weighted(x, y, bounds, alternative, _share_above)
+    return _weighted(x, y, bounds, alternative, share_above)
 
 
 def gehan(
@@ -139,13 +139,12 @@ def _weighted(x, y, bounds, alternative, weigh) -> Statistics:
     point = both if bounds is None else np.concatenate([bounds[0], bounds[3]], axis=-1)
     event = both > -np.inf
     point, tied = _tie_highest(both, point)
-    order, new = _ties(point)
+    order, last = ties(point)
     first = order < x.shape[-1]
     there, event = (np.take_along_axis(flags, order, axis=-1) for flags in (~np.isnan(both), event))
-    # At the last of each run of tied values, lowest first: how many are as low or lower, how many of them measured.
-    last = np.concatenate([new, np.ones_like(new[..., :1])], axis=-1) if new.shape[-1] else np.ones(order.shape, dtype=bool)
+    # At the last of each run of tied values, lowest first: how many lie there or lower, how many are measured there.
     n, n1 = (np.cumsum(flags, axis=-1, dtype=np.float64) for flags in (there, there & first))
-    d, d1 = (_by_run(np.cumsum(flags, axis=-1, dtype=np.float64), last) for flags in (event, event & first))
+    d, d1 = (by_run(flags, last) for flags in (event, event & first))
     with np.errstate(invalid="ignore", divide="ignore"):
         excess = np.where(d > 0, (d1 * n - d * n1) / n, 0.0)  # whole numbers above the line, so that no excess is exactly 0
         spread = np.where((d > 0) & (n > 1), d * (n - d) * n1 * (n - n1) / (n * n * (n - 1)), 0.0)
@@ -166,33 +165,6 @@ def _tie_highest(y: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np.ndarr
     lowest = np.where(up, point, np.inf).min(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore"):
         return np.where(up | (np.isfinite(y) & (y > lowest)), np.inf, point), tied
-
-
-def _ties(point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the order of each row and where the next value differs, to 12 digits."""
-    order, s = _sort(point)
-    new = s[..., 1:] != s[..., :-1]
-    near = new & _near(s)
-    if near.any():  # only there can rounding make ties
-        rows = near.any(axis=-1)
-        order[rows], s[rows] = _sort(twelve_digits(point[rows]))
-        new[rows] = s[rows, 1:] != s[rows, :-1]
-    return order, new
-
-
-def _by_run(total: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Return, at the last place of each run, by how much a running total grew in it; 0 elsewhere."""
-    before = np.zeros_like(total)
-    before[..., 1:] = np.maximum.accumulate(np.where(last, total, 0.0), axis=-1)[..., :-1]
-    return np.where(last, total - before, 0.0)
-
-
-def _share_above(n: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """Kaplan-Meier estimate of the share above each place, those at it left out."""
-    kept = np.where(d > 0, (n - d) / n, 1.0)
-    share = np.ones_like(n)
-    share[..., :-1] = np.cumprod(kept[..., :0:-1], axis=-1)[..., ::-1]
-    return share
 
 
 def _number_at_risk(n: np.ndarray, d: np.ndarray) -> np.ndarray:

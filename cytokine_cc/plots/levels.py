@@ -69,8 +69,8 @@ def distributions(
     points down: below the limit; filled, a number under a limit that is known, drawn as reported; open, no number, drawn at its
     limit. Triangles that point up: above a limit likewise. Where the limit is not stated, an open triangle stands at the lowest
     (highest) value measured on that plate, as a plan would take it, and a note under the axis says so. At the right, how many
-    are below their limit, with a number or without, as `descriptives` counts. Boxes are the quartiles of `descriptives`, which
-    substitutes nothing: where a quartile lies among values beyond a limit, the box is dashed and open on that side.
+    are below their limit, with a number or without, as `descriptives` counts. Boxes are the quartiles of `descriptives`, by
+    Kaplan-Meier where values lie beyond a limit; where a quartile lies among these, the box is dashed and open on that side.
 
     Parameters
     ----------

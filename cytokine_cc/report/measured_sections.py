@@ -168,9 +168,11 @@ def descriptives_section(analysis: Analysis) -> Section:
         Column("q1", "quartile 1", "number"), Column("median", "median", "number"), Column("q3", "quartile 3", "number"),
         Column("unit", "unit"), Column("note", "note"),
     ]  # fmt: skip
-    note = (
-        f"In geometric means and SDs, values below the limit enter by the rule {rule!r}; quartiles substitute nothing and are "
-        "empty where they lie among values beyond a limit."
-    )
+    note = {
+        "censored": "Where values lie beyond a limit, geometric mean and SD are those of the log-normal law that makes the "
+        "values most likely, and quartiles are by Kaplan-Meier.",
+        "ros": "Values below a limit are filled in by regression on order statistics.",
+    }.get(rule, f"In geometric means and SDs, values below the limit enter by the rule {rule!r}; quartiles substitute nothing.")
+    note += " Quartiles are empty where they lie among values beyond a limit."
     caption = "Levels by analyte, visit and group."
     return Section("levels", "Levels", [Table("descriptives", caption, frame, columns, note=note, folded=True)])
