@@ -17,10 +17,13 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from .multiplicity import adjust_pvalues
     from .panel import Panel, State
     from .plan import Plan
+    from .plate_effects import PlateCheck, plate_check
     from .questions import Baseline, ChangeBetween, ChangeWithin
     from .readers import read_panel
     from .report.writing import write_report
     from .results import Results
+    from .shared_result import CommonShift
+    from .shared_signal import common_shift
     from .simulation.error_rates import ErrorRates, certify
     from .simulation.patterns import Pattern
     from .simulation.scenario import Scenario, load_scenario
@@ -54,6 +57,10 @@ _PUBLIC = {
     "Analysis": "analysis",
     "descriptives": "summaries",
     "correlation_table": "correlations",
+    "plate_check": "plate_effects",
+    "PlateCheck": "plate_effects",
+    "common_shift": "shared_signal",
+    "CommonShift": "shared_result",
     "Results": "results",
     "adjust_pvalues": "multiplicity",
     # simulation

@@ -12,12 +12,13 @@ import cytokine_cc
 PACKAGE = Path(cytokine_cc.__file__).parent
 ORDER = (
     "errors labels versions toml_files text_files panel arrays readers limits design study matching balance covariates "
-    "kernels multiplicity wording questions plan adjusting responses results engine exclusions assembly summaries "
-    "correlations analysis config quickstart simulation plots report cli"
+    "kernels multiplicity principal wording shown questions plan adjusting responses results shared_result engine exclusions "
+    "assembly summaries correlations analysis plate_effects shared_signal config quickstart simulation plots report cli"
 ).split()
 NO_PANDAS = [
     *sorted((PACKAGE / "kernels").glob("*.py")),
     PACKAGE / "multiplicity.py",
+    PACKAGE / "principal.py",
     PACKAGE / "limits.py",
     PACKAGE / "engine.py",
 ]
