@@ -41,6 +41,8 @@ def moderated_t(
 
     So an analyte's p-value depends on which others are in the panel. Do not use it where they are few, or of different kinds:
     a prior from ten analytes is a guess, and one from three is noise. What is gained is small with 50 subjects, and large with 6.
+    The level holds on average over the panel, not for each analyte: simulated with 30 and 22 subjects, 36 analytes and SDs of
+    logs from .26 to 2.8, the analyte of the smallest SD rejects 3.3% of true nulls at 5%, that of the largest 5.7%.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ def moderated_t(
     >>> s.statistic.round(4).tolist(), round(float(s.df[0]), 4), s.p_value.round(4).tolist()
     ([3.2992, 1.6017, 1.2388, -1.8817], 5.5059, [0.0186, 0.1648, 0.2656, 0.1133])
     """
-    fit = _two_means(x, y) if covariates is None else least_squares(x, y, covariates)
+    fit = _two_means(x, y, trend) if covariates is None else least_squares(x, y, covariates)
     return _moderated(fit, alternative, conf_level, feed, trend, robust)
 
 
@@ -148,15 +150,17 @@ def moderated_paired_t(
     return _moderated(_mean_change(x, y), alternative, conf_level, feed, trend, robust)
 
 
-def _two_means(x: np.ndarray, y: np.ndarray) -> Fit:
-    """Fit two means to each row: `least_squares` without covariates, in closed form."""
+def _two_means(x: np.ndarray, y: np.ndarray, level: bool) -> Fit:
+    """Fit two means to each row: `least_squares` without covariates, in closed form; the common mean only if asked for."""
     a, b = _moments(x), _moments(y)
     n, few = a.n + b.n, too_few(np.minimum(a.n, b.n), 2)
+    mean = np.full_like(n, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
+        if level:
+            mean = (np.where(a.n > 0, a.n * a.mean, 0.0) + np.where(b.n > 0, b.n * b.mean, 0.0)) / n
         df = n - (a.n > 0) - (b.n > 0)
         s2, unscaled = (a.ss + b.ss) / np.where(df > 0, df, np.nan), np.sqrt(n / (a.n * b.n))
         note = np.where(few, few, constant(np.sqrt(s2) * unscaled, a.mean, b.mean))
-        mean = (np.where(a.n > 0, a.n * a.mean, 0.0) + np.where(b.n > 0, b.n * b.mean, 0.0)) / n
         return Fit(a.mean - b.mean, unscaled, s2, df, a.n, b.n, mean, note)
 
 

@@ -10,6 +10,7 @@ from scipy.special import gammaincc
 
 from .f_distribution import f_quantile, log_density, log_tail, tail_root
 from .lowess import lowess
+from .ranks import twelve_digits
 
 TAILS = (0.05, 0.1)  # shares of the lowest and the highest variances that are drawn in
 _LEAST = 1e-12  # of the median variance: lower ones enter as this
@@ -208,7 +209,11 @@ def _of_outliers(f: np.ndarray, df: float, common: float) -> np.ndarray:
 
 
 def _empirical_tail(f: np.ndarray) -> np.ndarray:
-    """Return the share of rows above each, half of itself included; tied rows share their mean rank."""
+    """Return the share of rows above each, half of itself included; tied rows share their mean rank.
+
+    Ties are found after rounding: where `lowess` goes through points, their residuals differ in the last bit.
+    """
+    f = twelve_digits(f)
     ordered = np.sort(f)
     rank = (np.searchsorted(ordered, f, "left") + np.searchsorted(ordered, f, "right") + 1) / 2
     return (len(f) - rank + 0.5) / len(f)

@@ -239,7 +239,7 @@ def _trend(s2: np.ndarray, df: np.ndarray, feeds: np.ndarray, mean: np.ndarray, 
     if columns < 2:
         return plain
     basis = _natural_spline(mean, levels, columns)
-    weights, _, rank, _ = np.linalg.lstsq(basis[feeds], logs[feeds])
+    weights, _, rank, _ = np.linalg.lstsq(basis[feeds], logs[feeds], rcond=None)
     curve = basis @ weights
     left = logs[feeds] - curve[feeds]
     prior_df = _df_of_spread((left * left).sum(keepdims=True) / (n - rank) - noise)
