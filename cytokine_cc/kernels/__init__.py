@@ -8,9 +8,10 @@ from .censored_ranks import CENSORED_RANKS
 from .common import Statistics, Test, hedges_g, moments, user_test
 from .independent import INDEPENDENT
 from .linear import LINEAR
+from .moderated import MODERATED
 from .paired import PAIRED
 from .ranks import RANKS
 
-TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS, **LINEAR, **BRUNNER_MUNZEL, **CENSORED_RANKS}
+TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS, **LINEAR, **MODERATED, **BRUNNER_MUNZEL, **CENSORED_RANKS}
 
 __all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]
