@@ -211,7 +211,7 @@ def plate_check(
 
     On the scenario plate_confounded (cases and controls 75/25 over two plates, limits threefold apart, nothing differs;
     200 studies, the limit in place of values below it) the linear model rejects at 5% without plate 9% (no values below a
-    limit), 10% (a quarter) and 22% (half), with plate 5%, 5% and 4%.
+    limit), 10% (a quarter) and 22% (half), with plate 4 to 6%.
 
     The F test of plate, given group, takes numbers: the rule of the test, or half the limit where that gives none
     ("censored"). Where limits differ, plates differ in substituted values by as much.

@@ -66,7 +66,10 @@ class CommonShift:
 
     @property
     def hits(self) -> pd.Series:
-        """Number of hits: before, and of these lower and higher in cases, left, removed, not compared; and only after."""
+        """Number of hits: before, and of these lower and higher in cases (where the test's estimate tells), left, removed, ...
+
+        The others are the verdicts of ``table``.
+        """
         verdict = self.table["verdict"]
         before = verdict.isin(VERDICTS[:3])
         side = self.table["estimate_before"][before] - no_effect(self.meta["estimand"])
