@@ -25,7 +25,19 @@ from cytokine_cc.kernels.ranks import mann_whitney, midranks, signed_rank, twelv
 from cytokine_cc.limits import RULES
 
 T_TESTS = {"student": TESTS["student"].function, "welch": TESTS["welch"].function}
-ALL = {name: entry.function for name, entry in TESTS.items()}
+ALL = {name: entry.function for name, entry in TESTS.items() if "baseline" not in entry.takes}
+ALONE = [name for name in ALL if not TESTS[name].borrows]
+VALUES = {  # where reference values of a test stand that are not in tests.csv
+    "linear_model": "linear.csv",
+    "ancova": "linear.csv",
+    "brunner_munzel": "brunner_munzel.csv",
+    "moderated_t": "moderated.csv",
+    "moderated_paired_t": "moderated.csv",
+    "peto_peto": "censored_ranks.csv",
+    "gehan": "censored_ranks.csv",
+    "tobit": "tobit.csv",
+    "tobit_paired": "tobit_paired.csv",
+}
 APPROXIMATE = "asymptotic" if tuple(map(int, scipy.__version__.split(".")[:2])) >= (1, 15) else "approx"  # of wilcoxon
 PAIRED = {name for name, entry in TESTS.items() if entry.paired}
 few = settings(derandomize=True, max_examples=60, deadline=None)
@@ -421,7 +433,7 @@ def test_empty_groups(name):
         assert refused(got, Note.TOO_FEW)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ALONE)
 def test_a_row_that_fails_does_not_touch_the_others(name):
     test = ALL[name]
     x, y = rng(30).normal(size=(4, 6)), rng(31).normal(size=(4, 6))
@@ -434,7 +446,7 @@ def test_a_row_that_fails_does_not_touch_the_others(name):
         assert all(same(a[i], b[i]) for a, b in zip(clean, got, strict=True))
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ALONE)
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_leading_axes_are_only_a_loop(name, missing):
     x, y = rng(32).lognormal(size=(3, 4, 11)), rng(33).lognormal(size=(3, 4, 11 if name in PAIRED else 7))
@@ -606,5 +618,7 @@ def test_entry_is_complete(name):
 
 @pytest.mark.parametrize("name", TESTS)
 def test_every_test_has_reference_values(name):
-    frame = pd.read_csv(Path(__file__).parent / "reference" / "tests.csv", usecols=["test"])
-    assert name in set(frame["test"])
+    frame = pd.read_csv(Path(__file__).parent / "reference" / VALUES.get(name, "tests.csv"))
+    assert len(frame)
+    if "test" in frame:
+        assert name in set(frame["test"])
