@@ -11,7 +11,8 @@ from .linear import LINEAR
 from .moderated import MODERATED
 from .paired import PAIRED
 from .ranks import RANKS
+from .tobit import TOBIT
 
-TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS, **LINEAR, **MODERATED, **BRUNNER_MUNZEL, **CENSORED_RANKS}
+TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS, **LINEAR, **MODERATED, **TOBIT, **BRUNNER_MUNZEL, **CENSORED_RANKS}
 
 __all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]

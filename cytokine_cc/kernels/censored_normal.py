@@ -23,6 +23,7 @@ MOST_STEPS = 100
 TINY, STALLED = 1e-20, 1e-10  # of twice the log-likelihood that a step can still gain
 STEEPEST = 1e8  # residual SDs: a maximum beyond is a fit without error
 SLACK, EXACT = 1e-9, 1e-12
+NO_INFORMATION = 1e-13  # so small a share of its diagonal element means that other columns tell this one
 BLOCK_VALUES = 1 << 16  # worked on at a time; bounds the memory and changes nothing
 
 
@@ -48,7 +49,7 @@ class Likelihood(NamedTuple):
 
     def of(self, rows: np.ndarray) -> Likelihood:
         """Return that of some rows."""
-        return Likelihood(self.n[rows], self.gram[..., rows], self.terms[..., rows], self.weight[..., rows])
+        return Likelihood(*(np.take(part, rows, axis=-1) for part in self))
 
     def held(self, c: np.ndarray) -> Likelihood:
         """Return that of y - c q, without the last column q: the coefficient of q is held at c."""
@@ -98,7 +99,7 @@ def cross_products(parts: Sequence[np.ndarray], measured: np.ndarray) -> np.ndar
     gram = np.empty((len(parts), len(parts), len(measured)))
     for i, a in enumerate(inside):
         for j in range(i + 1):
-            gram[i, j] = gram[j, i] = (a * inside[j]).sum(axis=-1)
+            gram[i, j] = gram[j, i] = row_sums(a * inside[j])
     return gram
 
 
@@ -147,7 +148,7 @@ def maximise(model: Likelihood, start: np.ndarray) -> Fit:
         loglik, gradient, information = derivatives(model, here)
         uphill = loglik >= reached - SLACK
         move = solve(information, gradient)
-        before, gain = gain, _dot(gradient, move)
+        before, gain = gain, dot(gradient, move)
         done = uphill & ((gain < TINY) | ((gain < STALLED) & (gain > before / 2)))
         lost = ~done & ((here[-1] > STEEPEST) | np.isnan(loglik))
         where = going[done]
@@ -168,12 +169,12 @@ def derivatives(model: Likelihood, theta: np.ndarray) -> tuple[np.ndarray, np.nd
     """Return log-likelihood (without its constant), gradient and observed information."""
     n, gram, terms, weight = model
     h, p = theta[-1], len(theta)
-    u = _dot(terms, theta[:, None])
+    u = dot(terms, theta[:, None])
     log_cdf, mills = log_cdf_and_mills(u)
     pull = weight * mills
     bend = pull * (u + mills)
-    product = np.stack([_dot(line, theta) for line in gram])
-    loglik = n * np.log(h) - _dot(theta, product) / 2 + total(weight * log_cdf)
+    product = np.stack([dot(line, theta) for line in gram])
+    loglik = n * np.log(h) - dot(theta, product) / 2 + total(weight * log_cdf)
     gradient = np.stack([total(pull * term) for term in terms]) - product
     gradient[-1] += n / h
     information = np.empty_like(gram)
@@ -187,8 +188,8 @@ def derivatives(model: Likelihood, theta: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def slope(model: Likelihood, theta: np.ndarray, k: int) -> np.ndarray:
     """Return the log-likelihood's derivative in one coefficient."""
-    mills = log_cdf_and_mills(_dot(model.terms, theta[:, None]))[1]
-    return total(model.weight * mills * model.terms[k]) - _dot(model.gram[k], theta)
+    mills = log_cdf_and_mills(dot(model.terms, theta[:, None]))[1]
+    return total(model.weight * mills * model.terms[k]) - dot(model.gram[k], theta)
 
 
 def log_cdf_and_mills(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -199,18 +200,25 @@ def log_cdf_and_mills(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def total(a: np.ndarray) -> np.ndarray:
-    """Sum over the first of two axes, term by term: numpy would sum a single row in another order."""
+    """Sum over the first of two axes, term by term whatever the layout; numpy would sum a single row in another order."""
+    a = np.ascontiguousarray(a)
     return a.sum(axis=0) if a.shape[1] > 1 or len(a) == 0 else np.cumsum(a, axis=0)[-1]
 
 
-def _dot(a, b) -> np.ndarray:
+def row_sums(a: np.ndarray) -> np.ndarray:
+    """Sum over the last axis in the same order whatever the layout, which is any after taking some of the rows."""
+    return by_rows(a).sum(axis=-1)
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Sum products over the first axis, term by term."""
     out = a[0] * b[0]
     for i in range(1, len(a)):
         out = out + a[i] * b[i]
     return out
 
 
-def solve(matrix: np.ndarray, right: np.ndarray, tolerance: float = 1e-13) -> np.ndarray:
+def solve(matrix: np.ndarray, right: np.ndarray, tolerance: float = NO_INFORMATION) -> np.ndarray:
     """Solve positive definite systems, one a row, by Cholesky's method; a column that the earlier ones tell gets 0.
 
     Parameters
@@ -257,6 +265,11 @@ class Standard(NamedTuple):
     gram: np.ndarray
     flat: np.ndarray
 
+    def of(self, rows: np.ndarray) -> Standard:
+        """Return some of the rows."""
+        residual, b, scale, gram, flat = self
+        return Standard(residual[rows], b[:, rows], scale[rows], gram[..., rows], flat[rows])
+
 
 def standardise(q: np.ndarray, y: np.ndarray, measured: np.ndarray, there: np.ndarray) -> Standard:
     """Put each row on a scale on which its maximum is near 0 and 1, whatever its unit.
@@ -269,14 +282,14 @@ def standardise(q: np.ndarray, y: np.ndarray, measured: np.ndarray, there: np.nd
     size = np.abs(residual).max(axis=-1, initial=0.0)
     for _ in range(2):  # the second time for what rounding left
         inside = np.where(measured, residual, 0.0)
-        more = solve(gram, np.stack([(column * inside).sum(axis=-1) for column in q]))
+        more = solve(gram, np.stack([row_sums(column * inside) for column in q]))
         coefficients = coefficients + more
         for column, b in zip(q, more, strict=True):
             residual = residual - b[:, None] * column
     square = residual * residual
     with np.errstate(invalid="ignore", divide="ignore"):
-        inner = np.sqrt(np.where(measured, square, 0.0).sum(axis=-1) / measured.sum(axis=-1))
-        outer = np.sqrt(np.where(there, square, 0.0).sum(axis=-1) / there.sum(axis=-1))
+        inner = np.sqrt(row_sums(np.where(measured, square, 0.0)) / measured.sum(axis=-1))
+        outer = np.sqrt(row_sums(np.where(there, square, 0.0)) / there.sum(axis=-1))
         rounding = 10 * np.finfo(float).eps * size
         scale = np.where(inner > rounding, inner, outer)
         flat = ~(scale > rounding)
@@ -288,7 +301,7 @@ def least_squares_start(model: Likelihood) -> np.ndarray:
     """Return the parameters that the measured values alone would have; h = 1, that of the scale, where they fit exactly."""
     n, gram = model.n, model.gram
     b = solve(gram[:-1, :-1], -gram[:-1, -1])
-    square = (gram[-1, -1] + _dot(b, gram[:-1, -1])) / np.maximum(n, 1.0)
+    square = (gram[-1, -1] + dot(b, gram[:-1, -1])) / np.maximum(n, 1.0)
     h = 1 / np.sqrt(np.where(square > EXACT * np.maximum(gram[-1, -1], 1.0), square, 1.0))
     return np.concatenate([b * h, h[None]])
 
