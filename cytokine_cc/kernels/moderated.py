@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,7 @@ def _mean_change(x: np.ndarray, y: np.ndarray) -> Fit:
 
 def _moments(x: np.ndarray) -> Moments:
     """Return the moments of each row, of many rows part by part, which is faster and changes no bit."""
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x.reshape(prod(x.shape[:-1]), x.shape[-1])
     step = max(1, _BLOCK // max(1, x.shape[-1]))
     if len(rows) <= step:
         return moments(x)

@@ -90,11 +90,11 @@ def tobit(
     of a covariate all of whose values lie beyond their limits on one side says nothing at the supremum: it drops out with a note.
 
     **Small groups.** The ratio test rejects too often: of 20,000 studies without a difference, with none to three quarters of
-    the values below one limit or two, with or without a plate in the model, 5.3 to 6.2% at 30 against 22, 6.3 to 9.2% at 10
+    the values below one limit or two, with or without a plate in the model, 5.6 to 6.2% at 30 against 22, 6.5 to 9.4% at 10
     against 10. `calibrated` takes t^2 = df (exp(LR / n) - 1), where n counts all values, measured or not, and df is n less the
-    rank. Without values beyond limits this is exactly the t test; with them it is a rule of thumb, which rejected 4.5 to 5.4% at
-    30 against 22, 4.7 to 5.2% at 10 against 10 up to half of the values below, and up to 7.5% with three quarters below, where whole
-    groups lie below (docs/agreement.md has the table).
+    rank. Without values beyond limits this is exactly the t test; with them it is a rule of thumb, which rejected 5.0 to 5.4% at
+    30 against 22, 4.9 to 5.1% at 10 against 10 up to half of the values below, and up to 7.7% with three quarters below, where
+    whole groups lie below (docs/agreement.md has the table).
 
     References
     ----------
