@@ -54,10 +54,12 @@ def compare_baseline(study: Study, *, test: Any = "welch", **options: Any) -> Re
     ----------
     study : Study
     test : str or callable
-        "student", "welch", "mann_whitney"; with 1:1 matched sets "paired_t", "signed_rank".
+        "student", "welch", "mann_whitney", "brunner_munzel"; with covariates "linear_model", "moderated_t"; for values below
+        limits "tobit" (with covariates), "peto_peto", "gehan"; with 1:1 matched sets "paired_t", "signed_rank".
     **options
         Further fields of `Baseline`: scale="log2", below_limit=None, adjust="BH", family="visit", covariates=(),
-        alternative="two-sided", conf_level=0.95, ignore_matching=False, n_resamples=9999, seed=None.
+        alternative="two-sided", conf_level=0.95, ignore_matching=False, n_resamples=9999, seed=None; and the test's own options,
+        such as ``trend=True``, ``robust=True`` of "moderated_t" or ``calibrated=True`` of "tobit".
 
     Returns
     -------
@@ -73,8 +75,8 @@ def compare_baseline(study: Study, *, test: Any = "welch", **options: Any) -> Re
 
     Notes
     -----
-    Values below a limit enter by the rule `below_limit` (None: half the limit for t tests, the lowest rank for
-    `mann_whitney`). An analyte that cannot be tested keeps its row, with NaN and a note. The R calls that the tests equal
+    Values below a limit enter by the rule `below_limit` (None: half the limit for t tests and linear models, the
+    lowest rank for `mann_whitney` and `brunner_munzel`, "censored" for `tobit`, `peto_peto` and `gehan`). An analyte that cannot be tested keeps its row, with NaN and a note. The R calls that the tests equal
     stand in their own docstrings (``cytokine_cc.kernels``).
 
     Examples
@@ -102,7 +104,7 @@ def change_within(
     visits : tuple of labels, optional
         None: all later visits.
     test : str or callable
-        "paired_t", "signed_rank".
+        "paired_t", "signed_rank", "moderated_paired_t"; for values below limits "tobit_paired".
     **options
         Further fields of `ChangeWithin`, as in `compare_baseline`.
 
@@ -138,8 +140,8 @@ def change_between(study: Study, *, visits: Any = None, test: Any = "change_scor
     visits : tuple of labels, optional
         None: all later visits.
     test : str or callable
-        "change_score" (Welch's t on the changes), "change_rank" (Mann-Whitney on the changes), and any test of
-        `compare_baseline`, applied to the changes.
+        "change_score" (Welch's t on the changes), "change_rank" (Mann-Whitney on the changes), "ancova" (later values after the
+        baseline), and any test of `compare_baseline`, applied to the changes.
     **options
         Further fields of `ChangeBetween`, as in `compare_baseline`.
 
@@ -156,7 +158,10 @@ def change_between(study: Study, *, visits: Any = None, test: Any = "change_scor
     Notes
     -----
     Where the groups differ at baseline, a change score and an analysis of covariance answer different questions (Lord's
-    paradox): this is the first of the two.
+    paradox): "ancova" is the second, all other tests are the first.
+
+    A plate among the `covariates` of changes is that of the later sample less that of the baseline, so that the shift of a plate
+    cancels where both samples were on it; "ancova" takes the plates of both.
 
     Examples
     --------

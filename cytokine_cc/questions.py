@@ -151,7 +151,9 @@ def _own_options(test: Test, given: Any) -> tuple[tuple[str, Any], ...]:
             raise OptionError(f"test {test.name!r} has no option {name!r}; {takes}.{did_you_mean(str(name), test.options)}")
         allowed = test.options[name]
         if not any(value is choice or (isinstance(value, str) and value == choice) for choice in allowed):
-            raise OptionError(f"test {test.name!r}: option {name!r} must be one of {quoted(allowed)}; got {value!r}.")
+            raise OptionError(
+                f"test {test.name!r}: option {name!r} must be one of {', '.join(map(repr, allowed))}; got {value!r}."
+            )
     return tuple(sorted((name, value) for name, value in given.items() if value != test.options[name][0]))
 
 

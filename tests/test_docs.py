@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -41,6 +42,17 @@ def test_editors_see_the_same_names():
         for alias in node.names
     }
     assert seen == cc._PUBLIC
+
+
+def test_the_page_of_tests_is_what_its_script_writes():
+    page = runpy.run_path(str(ROOT / "docs" / "which_test.py"), run_name="page")["page"]()
+    assert (ROOT / "docs" / "which_test.md").read_text(encoding="utf-8") == page
+
+
+def test_the_readme_names_every_test():
+    from cytokine_cc.kernels import TESTS
+
+    assert not [name for name in TESTS if f"`{name}`" not in README]
 
 
 def test_unknown_name_is_an_attribute_error():
