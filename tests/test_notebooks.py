@@ -14,7 +14,7 @@ import cytokine_cc as cc
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LONGEST_FUNCTION = 5
-SIMULATIONS = ("01_reproduce_henry2010", "02_which_correction")
+SIMULATIONS = ("01_reproduce_henry2010", "02_which_correction", "05_values_below_the_limit")
 
 
 def code_cells(path: Path) -> list[str]:
