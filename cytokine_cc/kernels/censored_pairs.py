@@ -290,6 +290,7 @@ def maximise_held(pairs: Pairs, best: Fit, change: np.ndarray, near: np.ndarray 
     if near is not None:
         both.append(near.copy())
         both[-1][MEAN_X] = near[MEAN_Y] + change
+        both += [start for mean in (MEAN_X, MEAN_Y) for start in _moved(near, change, mean)]
     of_x, of_y = (_likeliest(pairs, _moved(best.theta, change, mean)) for mean in (MEAN_X, MEAN_Y))
     fit = maximise(pairs, _likeliest(pairs, [*both, of_x, of_y]), HELD)
     unsure = 2 * (best.loglik - fit.loglik) > np.where(pairs.n <= FEW, NOT_FAR, FAR)

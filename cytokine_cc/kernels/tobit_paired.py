@@ -21,6 +21,7 @@ METHODS = (
     "likelihood ratio as t, estimate at the edge",
 )
 REACH = 100.0  # SDs of all numbers and limits: a change beyond is one that nothing holds
+ROUGHLY = 1e-4  # of the log-likelihood at an end of the interval
 BLOCK_VALUES = 1 << 17  # worked on at a time; bounds the memory and changes nothing
 
 
@@ -71,8 +72,9 @@ def tobit_paired(
     Statistics
         Of shape (..., analytes): the likelihood ratio with 1 degree of freedom (`calibrated`: t with n - 1 for n pairs), the
         profile-likelihood interval, and the standard error from the observed information. NaN with a note where fewer than 2
-        pairs enter; where no value was measured; where the differences of measured values are constant or zero; or where the
-        likelihood has no maximum, such as two measured pairs on a line that all other values agree with.
+        pairs enter, or 2 with a value beyond a limit; where no pair was measured twice (unless at the edge, see Notes); where
+        differences are constant or zero; or where the likelihood has no maximum, such as two pairs measured twice on a line that
+        agrees with all other values. An end of the interval is infinite where the likelihood never falls that far.
 
     Notes
     -----
@@ -197,8 +199,9 @@ def _censored(parts, tail, open_ends, calibrated) -> Answer:
     x, y = (x - middle[:, None]) / unit, (y - middle[:, None]) / unit
     edges = _edges(side_x, side_y, there)
     found = Answer(*(np.full(len(x), np.nan) for _ in Answer._fields))
-    found.note[:] = np.where(flat, int(Note.CONSTANT), 0)
-    for rows, function in (((edges == 0) & ~flat, _inside), ((edges != 0) & ~flat, _at_edge)):
+    twice = (there & (side_x == 0) & (side_y == 0)).any(axis=-1) & (there.sum(axis=-1) > 2)
+    found.note[:] = np.where(flat, int(Note.CONSTANT), np.where((edges == 0) & ~twice, int(Note.TOO_FEW_MEASURED), 0))
+    for rows, function in (((edges == 0) & ~flat & twice, _inside), ((edges != 0) & ~flat, _at_edge)):
         rows = np.flatnonzero(rows)
         if rows.size:
             some = [part[rows] for part in (x, y, side_x, side_y)]
@@ -277,7 +280,19 @@ def _interval(pairs: Pairs, best: Fit, estimate, std_error, drop, open_ends):
         return loglik, slope
 
     scale = np.where(std_error > 0, std_error, 1.0)
-    return profile_interval(profile, estimate, scale, best.loglik, drop, open_low=open_ends[0], open_high=open_ends[1])
+    low, high = profile_interval(profile, estimate, scale, best.loglik, drop, open_low=open_ends[0], open_high=open_ends[1])
+    return _reached(held, best, drop, low, -1), _reached(held, best, drop, high, 1)
+
+
+def _reached(held, best: Fit, drop: np.ndarray, end: np.ndarray, side: int) -> np.ndarray:
+    """Return the ends at which the log-likelihood has fallen by `drop`; where a jump stopped the search the end is open."""
+    rows = np.flatnonzero(np.isfinite(end))
+    fall = best.loglik[rows] - held(end[rows], rows).loglik
+    with np.errstate(invalid="ignore"):
+        jumped = rows[~(np.abs(fall - drop[rows]) < ROUGHLY)]
+    out = end.copy()
+    out[jumped] = side * np.inf
+    return out
 
 
 def _start(parts, pairs: Pairs) -> np.ndarray:
