@@ -91,6 +91,12 @@ def tobit_paired(
 
     **Few pairs.** The ratio test rejects too often. `calibrated` takes t^2 = (n - 1) (exp(LR / n) - 1), where n counts all
     pairs, measured or not. Without values beyond limits this is exactly the paired t test; with them it is a rule of thumb.
+    Simulated sizes at 5%, plain and calibrated (2,000 rows, correlation .7, one limit with 0, 30, 60% below at each visit):
+    5.8 and 5.3%, 6.0 and 5.3%, 5.4 and 4.8% of 30 pairs; 6.5 and 5.1%, 5.9 and 4.5%, 6.5 and 5.0% of 12.
+
+    **The price.** Values below a limit tell a lower mean from a smaller SD with difficulty. With a change of -.40, SDs of .8,
+    correlation .7, half of all values below one limit and 30 pairs, the median estimate is -.39 and the power 63%; the paired t
+    test finds -.34 with 80% if half the limit stands in, and -.41 with 92% where nothing is hidden (1,000 rows).
 
     References
     ----------
