@@ -441,6 +441,7 @@ def test_numbers_of_zero_on_the_raw_scale():
     assert "on a linear axis" in next(p.alt for p in blocks(shown, Picture) if p.key == "distributions")
 
 
+@pytest.mark.slow
 def test_500_analytes():
     frame = wide(10, 8, 500, visits=("v0",), shift=-0.5)
     analysis = analysis_of(frame, cc.Plan(change_within=None, change_between=None))

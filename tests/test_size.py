@@ -123,7 +123,7 @@ def check_under_null(n_sim: int) -> None:
 
 
 def test_sizes_under_the_null_scenario():
-    check_under_null(n_sim=1_000)
+    check_under_null(n_sim=400)
 
 
 @pytest.mark.slow
