@@ -6,7 +6,6 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtr
 
 from ..arrays import Note
 from .censored_design import design, reach, told
@@ -25,16 +24,11 @@ from .censored_normal import (
     solve,
     standardise,
 )
-from .common import BASELINE, BETWEEN, NUMBER_RULES, Statistics, Test, t_quantile
+from .common import BASELINE, BETWEEN, NUMBER_RULES, Statistics, Test
+from .likelihood_ratio import CALIBRATED, METHODS, fall_of, ratio_statistics, tail_of
 from .linear import _blocks, _entered, _joined
 from .profiles import profile_interval
 
-METHODS = (
-    "likelihood ratio",
-    "likelihood ratio, estimate at the edge",
-    "likelihood ratio as t",
-    "likelihood ratio as t, estimate at the edge",
-)
 LOOSE = 1e5  # residual SDs: a standard error beyond means that nothing holds the estimate
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -122,7 +116,10 @@ def tobit(
     for rows in _blocks(replicates, analytes, x.shape[-1] + y.shape[-1]):
         piece = _block([z[rows] for z in values], [z[rows] for z in sides], [z[rows[0]] for z in shared], asked)
         found.put(rows, piece)
-    return _statistics(Answer(*(part.reshape(shape) for part in found)), asked)
+    estimate, std_error, low, high, ratio, n, df, note = (part.reshape(shape) for part in found)
+    return ratio_statistics(
+        estimate, std_error, (low, high), ratio, n, df, note.astype(np.int64), alternative=alternative, calibrated=calibrated
+    )
 
 
 class Asked(NamedTuple):
@@ -134,10 +131,7 @@ class Asked(NamedTuple):
 
     def drop(self, n: np.ndarray, df: np.ndarray) -> np.ndarray:
         """Return how far the log-likelihood falls from its top to the ends of the interval."""
-        tail = (1 - (self.conf_level or 0.0)) / (2 if self.alternative == "two-sided" else 1)
-        if self.calibrated:
-            return n / 2 * np.log1p(t_quantile(df, tail) ** 2 / df)
-        return np.full(n.shape, ndtri(tail) ** 2 / 2)
+        return fall_of(tail_of(self.alternative, self.conf_level or 0.0), n, df, calibrated=self.calibrated)
 
 
 class Answer(NamedTuple):
@@ -349,23 +343,6 @@ def _interval(
     )
 
 
-def _statistics(found: Answer, asked: Asked) -> Statistics:
-    estimate, std_error, low, high, ratio, n, df = found[:-1]
-    note, tested, calibrated = found.note.astype(np.int64), ~np.isnan(ratio), int(asked.calibrated)
-    side = np.where(tested, np.sign(estimate), np.nan)
-    size = np.sqrt(df * np.expm1(ratio / n)) if calibrated else np.sqrt(ratio)
-
-    def lower(z: np.ndarray) -> np.ndarray:
-        return stdtr(df, z) if calibrated else ndtr(z)
-
-    p = {"two-sided": lambda: 2 * lower(-size), "greater": lambda: lower(-side * size), "less": lambda: lower(side * size)}[
-        asked.alternative
-    ]()
-    method = np.where(tested, 2 * calibrated + ((note & int(Note.EDGE)) != 0), -1).astype(np.int8)
-    statistic, df = (side * size, df) if calibrated else (ratio, np.where(tested, 1.0, np.nan))
-    return Statistics(estimate, std_error, low, high, statistic, df, p, method, note, side=side)
-
-
 TOBIT = {
     "tobit": Test(
         name="tobit",
@@ -380,7 +357,6 @@ TOBIT = {
         r_call='survreg(Surv(low, high, type = "interval2") ~ covariates + group, dist = "gaussian")',
         reference="Tobin J. Econometrica 1958;26:24-36. doi:10.2307/1907382",
         takes=("bounds", "covariates"),
-        options={"calibrated": (False, True)},
-        option_words={("calibrated", True): "the likelihood ratio read as a t statistic"},
+        **CALIBRATED,
     ),
 }

@@ -6,20 +6,14 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtr
 
 from ..arrays import Note
 from .censored_normal import fit_normal, signs
 from .censored_pairs import ALL, APART, Fit, Pairs, maximise, maximise_held, pairs_of, solve
-from .common import NUMBER_RULES, WITHIN, Statistics, Test, constant, moments, t_quantile
+from .common import NUMBER_RULES, WITHIN, Statistics, Test, constant, moments
+from .likelihood_ratio import CALIBRATED, METHODS, fall_of, ratio_statistics, tail_of
 from .profiles import profile_interval
 
-METHODS = (
-    "likelihood ratio",
-    "likelihood ratio, estimate at the edge",
-    "likelihood ratio as t",
-    "likelihood ratio as t, estimate at the edge",
-)
 REACH = 100.0  # SDs of all numbers and limits: a change beyond is one that nothing holds
 ROUGHLY = 1e-4  # of the log-likelihood at an end of the interval
 BLOCK_VALUES = 1 << 17  # worked on at a time; bounds the memory and changes nothing
@@ -119,7 +113,7 @@ def tobit_paired(
     sides = [np.zeros((rows, n))] * 2
     if bounds is not None:
         sides = [np.where(gone, 0.0, signs(*bounds[i : i + 3])).reshape(rows, n) for i in (0, 3)]
-    tail = None if conf_level is None else ((1 - conf_level) / 2 if alternative == "two-sided" else 1 - conf_level)
+    tail = None if conf_level is None else tail_of(alternative, conf_level)
     found = Answer(*(np.full(rows, np.nan) for _ in Answer._fields))
     step = max(1, BLOCK_VALUES // max(1, n))
     for i in range(0, rows, step):
@@ -127,25 +121,11 @@ def tobit_paired(
         pieces = _block([part[block] for part in (*values, *sides)], alternative, tail, calibrated)
         for whole, part in zip(found, pieces, strict=True):
             whole[block] = part
-    return _statistics(Answer(*(whole.reshape(shape) for whole in found)), alternative, calibrated)
-
-
-def _statistics(found: Answer, alternative: str, calibrated: bool) -> Statistics:
-    estimate, std_error, low, high, ratio, n = found[:-1]
-    note, tested = found.note.astype(np.int64), ~np.isnan(ratio)
-    side = np.where(tested, np.sign(estimate), np.nan)
-    df = n - 1 if calibrated else np.where(tested, 1.0, np.nan)
-    root = np.sqrt(df * np.expm1(ratio / n)) if calibrated else np.sqrt(ratio)
-
-    def lower(z: np.ndarray) -> np.ndarray:
-        return stdtr(df, z) if calibrated else ndtr(z)
-
-    p = {"two-sided": lambda: 2 * lower(-root), "greater": lambda: lower(-side * root), "less": lambda: lower(side * root)}[
-        alternative
-    ]()
-    method = np.where(tested, 2 * int(calibrated) + ((note & int(Note.EDGE)) != 0), -1).astype(np.int8)
-    statistic = side * root if calibrated else ratio
-    return Statistics(estimate, std_error, low, high, statistic, df, p, method, note, side=side)
+    estimate, std_error, low, high, ratio, n_pairs, note = (whole.reshape(shape) for whole in found)
+    ends, note = (low, high), note.astype(np.int64)
+    return ratio_statistics(
+        estimate, std_error, ends, ratio, n_pairs, n_pairs - 1, note, alternative=alternative, calibrated=calibrated
+    )
 
 
 def _block(parts, alternative, tail, calibrated) -> Answer:
@@ -169,10 +149,7 @@ def _block(parts, alternative, tail, calibrated) -> Answer:
 
 
 def _drop(n: np.ndarray, tail: float, calibrated: bool) -> np.ndarray:
-    """Return how far the log-likelihood falls from its top to the ends of the interval."""
-    if calibrated:
-        return n / 2 * np.log1p(t_quantile(n - 1, tail) ** 2 / (n - 1))
-    return np.full(n.shape, ndtri(tail) ** 2 / 2)
+    return fall_of(tail, n, n - 1, calibrated=calibrated)
 
 
 def _numbers(parts, tail, open_ends, calibrated) -> Answer:
@@ -386,7 +363,6 @@ TOBIT_PAIRED = {
         r_call="the likelihood maximised by nlminb, with mvtnorm::pmvnorm for values beyond limits at both visits",
         reference="Lyles RH, Williams JK, Chuachoowong R. Biometrics 2001;57:1238-1244. doi:10.1111/j.0006-341X.2001.01238.x",
         takes=("bounds",),
-        options={"calibrated": (False, True)},
-        option_words={("calibrated", True): "the likelihood ratio read as a t statistic"},
+        **CALIBRATED,
     ),
 }
