@@ -57,6 +57,20 @@ def missing_covariates(question: Question, visit: int | None, arrays: StudyArray
     return found
 
 
+def silent_covariates(question: Question, visit: int | None, arrays: StudyArrays) -> list[str]:
+    """Return the covariates that are one and the same for all who take part, so that they adjust for nothing."""
+    found = columns_of(question, visit, arrays)
+    if found is None:
+        return []
+    silent = []
+    for name in question.covariates:
+        values = [np.where(found.gone[..., None, :], np.nan, own) for own in _values(name, question, visit, arrays)]
+        spread = [np.nanmax(own, axis=-1) - np.nanmin(own, axis=-1) for own in values if not found.gone.all()]
+        if not any((own > 0).any() for own in spread):
+            silent.append(name)
+    return silent
+
+
 def _values(name: str, question: Question, visit: int | None, arrays: StudyArrays) -> list[np.ndarray]:
     covariate = arrays.covariates[name]
     return _of_plate(covariate, question, visit, arrays) if name == "plate" else [_at_baseline(covariate, arrays)]
@@ -83,7 +97,10 @@ def _of_plate(covariate: Covariate, question: Question, visit: int | None, array
     if question.kind == BASELINE or visit is None:
         return [base]
     later = at[..., n + visit, :, :]
-    return [later, base] if "baseline" in question.entry.takes else [later - base]
+    if "baseline" not in question.entry.takes:
+        return [later - base]
+    alike = ((later == base) | np.isnan(later - base)).all(axis=(-2, -1), keepdims=True)  # then one set of columns is enough
+    return [later, np.where(alike & ~np.isnan(base), 0.0, base)]
 
 
 def _indicators(codes: np.ndarray, levels: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any
@@ -12,9 +12,9 @@ import pandas as pd
 
 from .assembly import results_of
 from .balance import balance_table
-from .covariates import covariates_of
+from .covariates import arrays_for
 from .engine import run
-from .errors import NonPositiveError, OptionError, known_keys
+from .errors import NonPositiveError, OptionError, known_keys, quoted
 from .exclusions import explain_nonpositive
 from .kernels import TESTS
 from .kernels.common import QUESTIONS
@@ -75,9 +75,9 @@ def compare_baseline(study: Study, *, test: Any = "welch", **options: Any) -> Re
 
     Notes
     -----
-    Values below a limit enter by the rule `below_limit` (None: half the limit for t tests and linear models, the
-    lowest rank for `mann_whitney` and `brunner_munzel`, "censored" for `tobit`, `peto_peto` and `gehan`). An analyte that cannot be tested keeps its row, with NaN and a note. The R calls that the tests equal
-    stand in their own docstrings (``cytokine_cc.kernels``).
+    Values below a limit enter by the rule `below_limit`. None is half the limit for t tests and linear models, the lowest
+    rank for `mann_whitney` and `brunner_munzel`, "censored" for `tobit`, `peto_peto` and `gehan`. An analyte that cannot be tested
+    keeps its row, with NaN and a note. The R calls that the tests equal stand in their own docstrings (``cytokine_cc.kernels``).
 
     Examples
     --------
@@ -271,6 +271,10 @@ def _question(cls: type[Question], given: dict[str, Any]) -> Question:
     test = given["test"]
     takes = TESTS[test].options if isinstance(test, str) and test in TESTS else {}
     own = {name: given.pop(name) for name in list(given) if name in takes}
+    for name in set(given) - set(names):
+        having = [other for other, entry in TESTS.items() if name in entry.options]
+        if having:
+            raise OptionError(f"{cls.kind}: test {test!r} has no option {name!r}; {quoted(having)} have it.")
     known_keys(cls.kind, given, [*names, *takes])
     if own:
         given["options"] = {**dict(given.get("options", ())), **own}
@@ -291,10 +295,8 @@ def _answers(study: Study, questions: Iterable[Question]) -> list[Results]:
         if study.panel.logged is not None and question.scale == "raw":
             held = study.panel.logged
             raise OptionError(f"{question.kind}: scale='raw' is refused, since the file holds {held} values. Use a log scale.")
-    names = [name for question in questions for name in question.covariates]
-    arrays = replace(study.arrays, covariates=covariates_of(study, names)) if names else study.arrays
     try:
-        found = run(questions, arrays, detail=True)
+        found = run(questions, arrays_for(study, questions), detail=True)
     except NonPositiveError as error:
         explain_nonpositive(study, questions, error)
     return [results_of(study, question, contrasts) for question, contrasts in zip(questions, found, strict=True)]

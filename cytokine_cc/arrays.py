@@ -148,6 +148,7 @@ class Note(enum.IntFlag):
     SILENT_LEVEL = enum.auto()
     NOT_FED = enum.auto()
     NO_PRIOR = enum.auto()
+    RANKED_HIGHEST = enum.auto()
 
 
 # {n} is a count of that row.
@@ -171,12 +172,13 @@ NOTE_TEXTS = {
     Note.LEVEL_NOT_REACHED: "too few values for an interval of this level: the widest is given",
     Note.PART_BASELINE: "the baseline rests on a part of its visits in {n} subjects",
     Note.TOO_FEW_MEASURED: "not tested: too few measured values for the model",
-    Note.CONFOUNDED: "not tested: the covariates tell apart whatever tells the groups apart",
+    Note.CONFOUNDED: "not tested: the covariates already tell cases from controls",
     Note.NOT_CONVERGED: "not tested: the likelihood has no maximum that could be found",
-    Note.SEPARATED: "not tested: the groups do not overlap, so that the standard error is 0; use ranks or t",
+    Note.SEPARATED: "not tested: the groups do not overlap, so that the standard error is 0; mann_whitney can test them",
     Note.EDGE: "every value of one side is beyond its limit: the estimate lies at the edge and the interval is open there",
     Note.ALIASED: "a covariate that the others tell is left out",
     Note.SILENT_LEVEL: "levels of a covariate without a measured value do not bear on the comparison",
     Note.NOT_FED: "more than four fifths of the values are beyond a limit: this row did not feed the prior variance",
+    Note.RANKED_HIGHEST: "values above the lowest upper limit are tied highest",
     Note.NO_PRIOR: "too few analytes for a prior variance: not moderated",
 }

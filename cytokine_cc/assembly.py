@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .adjusting import silent_covariates
 from .arrays import NOTE_TEXTS, Note
+from .covariates import arrays_for
 from .engine import Contrast
 from .exclusions import excluded_cells
 from .kernels.common import BASELINE, WITHIN
@@ -102,7 +104,7 @@ def contrast_label(question: Question, visit: int | None, group: str, baseline: 
 def _notes(study: Study, question: Question, contrast: Contrast) -> np.ndarray:
     """Spell out the flags of each row, and what holds for all rows."""
     flags = contrast.statistics.note
-    common = _common_notes(study, question)
+    common = _common_notes(study, question, contrast.visit)
     texts = np.full(len(flags), common, dtype=object)
     for i in np.flatnonzero(flags):
         own = [
@@ -113,7 +115,7 @@ def _notes(study: Study, question: Question, contrast: Contrast) -> np.ndarray:
     return texts
 
 
-def _common_notes(study: Study, question: Question) -> str:
+def _common_notes(study: Study, question: Question, visit: int | None) -> str:
     notes = []
     if question.kind != WITHIN:
         if study.design.matching == "sets" and not question.entry.paired:
@@ -123,6 +125,9 @@ def _common_notes(study: Study, question: Question) -> str:
             notes.append(f"matching variables not adjusted for: {', '.join(left)}")
     if question.kind == BASELINE and study.plate_by_group < PLATE_ALPHA and "plate" not in question.covariates:
         notes.append(f"plate is associated with group (chi-square p = {study.plate_by_group:.2g})")
+    for name in silent_covariates(question, visit, arrays_for(study, [question])) if question.covariates else ():
+        one = "both samples of each subject are on one plate" if name == "plate" and visit is not None else "it does not vary"
+        notes.append(f"{name} adjusts for nothing here: {one}")
     return "; ".join(notes)
 
 

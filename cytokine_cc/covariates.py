@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from .arrays import Covariate
+from .arrays import Covariate, StudyArrays
 from .errors import OptionError, did_you_mean, quoted
 from .matching import covariate_values, many_levels
 from .study import Study
+
+if TYPE_CHECKING:
+    from .questions import Question
+
+
+def arrays_for(study: Study, questions: Iterable[Question]) -> StudyArrays:
+    """Return the arrays of a study, with the covariates that the questions name."""
+    names = [name for question in questions for name in question.covariates]
+    return replace(study.arrays, covariates=covariates_of(study, names)) if names else study.arrays
 
 
 def covariates_of(study: Study, names: Iterable[str]) -> dict[str, Covariate]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
 from .adjusting import missing_covariates
-from .covariates import covariates_of
+from .covariates import arrays_for
 from .engine import Contrast, contrasts_of
 from .errors import Faults, NonPositiveError, StudyError
 from .labels import as_labels
@@ -105,8 +104,7 @@ def _lacking(study: Study, question: Question, contrast: Contrast) -> dict[str, 
     """Flag, for each covariate, the subjects without it."""
     if not question.covariates:
         return {}
-    arrays = replace(study.arrays, covariates=covariates_of(study, question.covariates))
-    return missing_covariates(question, contrast.visit, arrays)
+    return missing_covariates(question, contrast.visit, arrays_for(study, [question]))
 
 
 def _place_codes(study: Study, rule: str, place: slice, cells: tuple[np.ndarray, ...]) -> np.ndarray:

@@ -124,7 +124,7 @@ def test_above_an_upper_limit_is_tied_highest_and_said():
     assert np.isposinf(x).any()
     for test in TESTS.values():
         s = test(x, y, bounds=bounds)
-        assert s.note == Note.TIED_HIGHEST
+        assert s.note == Note.RANKED_HIGHEST
         close(s.p_value, test(np.array([1, 3, 5, 99.0, 2]), y).p_value)
     # Numbers above the lowest upper limit are tied with it, those at it are not.
     x[2], y[3] = 9.7, 9.0

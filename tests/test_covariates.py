@@ -72,7 +72,8 @@ def test_plates_cancel_where_both_samples_of_a_subject_are_on_one():
     data = study(plates=PLATES[:1])
     with_plate = cc.change_between(data, test="linear_model", covariates="plate").table
     without = cc.change_between(data, test="linear_model").table
-    pd.testing.assert_frame_equal(with_plate.drop(columns="covariates"), without.drop(columns="covariates"), rtol=1e-12)
+    own = ["covariates", "note"]
+    pd.testing.assert_frame_equal(with_plate.drop(columns=own), without.drop(columns=own), rtol=1e-12)
 
 
 def test_a_baseline_of_several_visits_takes_the_mean_of_numbers_and_of_plates_and_the_first_text():
@@ -107,7 +108,7 @@ def test_covariates_that_tell_the_group_leave_nothing_to_test():
     data = study(Site=["a" if i < N // 2 else "b" for i in range(N)])
     table = cc.compare_baseline(data, test="linear_model", covariates="Site").table
     assert table["p_value"].isna().all()
-    assert (table["note"] == "not tested: the covariates tell apart whatever tells the groups apart").all()
+    assert (table["note"] == "not tested: the covariates already tell cases from controls").all()
 
 
 def test_a_covariate_that_another_tells_is_left_out_with_a_note():
@@ -166,3 +167,19 @@ def test_a_level_that_a_replicate_does_not_have_changes_no_bit():
     answers = [run([question], arrays)[0][0].statistics for arrays in (own, replace(own, covariates={"Sex": more}))]
     for field in ("estimate", "std_error", "p_value", "df", "note"):
         np.testing.assert_array_equal(getattr(answers[0], field), getattr(answers[1], field))
+
+
+def test_a_covariate_that_adjusts_for_nothing_is_told():
+    data = study(plates=PLATES[:1], Age=[50] * N)
+    notes = cc.change_between(data, test="linear_model", covariates="plate").table["note"]
+    assert (notes == "plate adjusts for nothing here: both samples of each subject are on one plate").all()
+    notes = cc.compare_baseline(data, test="linear_model", covariates=("Age", "plate")).table["note"]
+    assert (notes == "Age adjusts for nothing here: it does not vary").all()
+    # ancova takes the plates of both samples: one set of columns, where they are the same.
+    assert (cc.change_between(data, test="ancova", covariates="plate").table["note"] == "").all()
+
+
+def test_a_page_of_a_study_with_published_patterns_takes_covariates(tmp_path):
+    plan = cc.Plan(baseline=cc.Baseline("linear_model", covariates=("plate",)), change_within=None, change_between=None)
+    data = cc.load_study("henry2010").select(analytes=["IL-6", "IL-17"])
+    assert cc.write_report(cc.analyze(data, plan), tmp_path).exists()

@@ -153,7 +153,7 @@ def _weighted(x, y, bounds, alternative, weigh) -> Statistics:
     n1, n2 = (part.shape[-1] - count(missing(part)) for part in (x, y))
     note = too_few(np.minimum(n1, n2), 2)
     note = np.where((note == 0) & ~(variance > 0), int(Note.CONSTANT), note)
-    return _finish(score, variance, note, np.where(tied, int(Note.TIED_HIGHEST), 0), alternative)
+    return _finish(score, variance, note, np.where(tied, int(Note.RANKED_HIGHEST), 0), alternative)
 
 
 def _tie_highest(y: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

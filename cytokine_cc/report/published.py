@@ -7,6 +7,7 @@ import re
 import pandas as pd
 
 from ..analysis import Analysis
+from ..covariates import arrays_for
 from ..engine import Contrast, run
 from ..errors import OptionError
 from ..simulation.choice import choice_text
@@ -87,7 +88,7 @@ def _choice(analysis: Analysis, scenario: Scenario) -> str:
 def patterns_frame(analysis: Analysis, scenario: Scenario, reproduction: Reproduction | None = None) -> pd.DataFrame:
     """Return the published sentences, what this analysis has in their place, and how often a study shows them."""
     questions = analysis.plan.questions
-    answers = run(questions, analysis.study.arrays, intervals=False)
+    answers = run(questions, arrays_for(analysis.study, questions), intervals=False)
     contrasts = {question.kind: own for question, own in zip(questions, answers, strict=True)}
     rows = [_pattern_row(pattern, contrasts, analysis) for pattern in scenario.patterns]
     frame = pd.DataFrame(rows, columns=["published", "here", "shown"])
