@@ -77,7 +77,8 @@ def compare_baseline(study: Study, *, test: Any = "welch", **options: Any) -> Re
     -----
     Values below a limit enter by the rule `below_limit`. None is half the limit for t tests and linear models, the lowest
     rank for `mann_whitney` and `brunner_munzel`, "censored" for `tobit`, `peto_peto` and `gehan`. An analyte that cannot be
-    tested keeps its row, with NaN and a note. The R calls that the tests equal stand in their own docstrings (``cytokine_cc.kernels``).
+    tested keeps its row, with NaN and a note. The R calls that the tests equal stand in their own docstrings
+    (``cytokine_cc.kernels``).
 
     Examples
     --------
