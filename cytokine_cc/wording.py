@@ -42,7 +42,7 @@ RULE_WORDS = {
     "tied with every number under the highest such limit",
     "drop": "values below the limit of detection, reported numbers included, {be} left out",
     "as_reported": "numbers {be} taken as reported, extrapolated ones included, and values without a number {be} left out",
-    "censored": "values below the limit of detection, reported numbers included, {be} modelled as known only to lie below it",
+    "censored": "values below the limit of detection, reported numbers included, {be} taken as known only to lie below it",
 }
 SCALE_WORDS = {"raw": "the values as measured", "log2": "log2 values", "ln": "natural logarithms", "log10": "log10 values"}
 # Corrections as they are written beside a p-value: most have the name of a person.
@@ -59,7 +59,7 @@ _ESTIMATES = {
     ("mean", False): "differences of means",
     ("shift", True): "Hodges-Lehmann shifts as ratios",
     ("shift", False): "Hodges-Lehmann shifts",
-    **{("probability", log): "probabilities that a case lies above a control (ties halved)" for log in (True, False)},
+    **{("probability", log): "probabilities that {case} lies above {control} (ties halved)" for log in (True, False)},
 }
 
 
@@ -136,7 +136,8 @@ def _comparison(question: Question, be: str, visits: str) -> str:
     else:
         subject, first = f"Changes from baseline to {later} {be} compared between cases and controls", "cases"
     sides = {"two-sided": "two-sided", "greater": f"one-sided: {first} higher", "less": f"one-sided: {first} lower"}
-    own = "".join(f", {question.entry.option_words[option]}" for option in question.options)
+    options = " and ".join(question.entry.option_words[option] for option in question.options)
+    own = f", {options}" if options else ""
     covariates = f", adjusted for {joined(question.covariates)}" if question.covariates else ""
     return f"{subject} by {question.entry.label}{own}{covariates} ({sides[question.alternative]})."
 
@@ -159,7 +160,9 @@ def _scale_words(question: Question, be: str) -> str:
 
 def _estimate_words(question: Question, be: str) -> str:
     estimates = _ESTIMATES.get((question.entry.estimand, question.scale != "raw"), "p-values only")
-    return f"results are {estimates}" + (
+    change = question.kind == BETWEEN
+    who = {"case": "the change of a case" if change else "a case", "control": "that of a control" if change else "a control"}
+    return f"results are {estimates.format(**who)}" + (
         f" with {100 * question.conf_level:g}% confidence intervals" if question.entry.conf_type else ""
     )
 

@@ -22,6 +22,7 @@ from cytokine_cc.report.pictures import MOST_ROWS, smallest
 from cytokine_cc.report.reproduction import reproduce
 from cytokine_cc.report.result_sections import correction_section, families_frame
 from cytokine_cc.report.study_sections import cells_frame, flow_frame, flow_section
+from cytokine_cc.report.summary import summary_text
 from cytokine_cc.report.writing import report_html
 from cytokine_cc.wording import percent
 
@@ -430,7 +431,7 @@ def test_a_function_as_test_gives_no_estimates():
     shown = page(analysis)
     keys = [picture.key for picture in blocks(shown, Picture, "baseline")]
     assert "volcano" not in keys
-    assert "(the test gives no direction)" in words(shown, "found")
+    assert "(the test gives no estimate)" in words(shown, "found")
 
 
 def test_numbers_of_zero_on_the_raw_scale():
@@ -630,3 +631,49 @@ def test_words():
     assert part(498, 499) == "498 of 499 (>99%)"
     assert span(np.nan, 1.0) == ""
     assert level_words(cc.Baseline(adjust="holm"), 0.01) == "Holm-adjusted p of 0.01 or less"
+
+
+# --- estimates that are no ratios
+
+
+def test_a_probability_is_called_one():
+    plan = cc.Plan(cc.Baseline(test="brunner_munzel"), None, cc.ChangeBetween(test="brunner_munzel"))
+    analysis = analysis_of(wide(), plan)
+    shown = page(analysis)
+    for kind, more in (("baseline", ""), ("change_between", ", of changes")):
+        (column,) = [column for column in table(shown, f"results-{kind}").columns if column.name == "estimate"]
+        assert (column.header, column.more) == ("probability", f"P(case > control) + P(=)/2{more}")
+    assert "probabilities that a case lies above a control (ties halved)" in analysis.describe()
+    assert "probabilities that the change of a case lies above that of a control (ties halved)" in analysis.describe()
+
+
+@pytest.mark.parametrize(("below", "word"), [("x", "at most"), ("y", "at least")])
+def test_estimates_at_the_edge_are_no_figures(below, word):
+    frame = wide(10, 10, 2, visits=("v0",))
+    frame.loc[frame["arm"] == below, "M1"] = "<2"
+    shown = words(page(analysis_of(frame, cc.Plan(cc.Baseline(test="tobit"), None, None))), "found")
+    assert re.search(rf"M1 \(ratio at the edge, {word} [\d.]+\)", shown)
+    assert "no bound" not in shown
+
+
+@pytest.mark.parametrize("test", ["peto_peto", "gehan"])
+def test_ranks_of_censored_values_are_no_model(test):
+    frame = wide(10, 10, 2, visits=("v0",))
+    frame.loc[frame["arm"] == "x", "M1"] = "<2"
+    analysis = analysis_of(frame, cc.Plan(cc.Baseline(test=test), None, None))
+    assert "were taken as known only to lie below it" in analysis.describe()
+    assert "model" not in analysis.describe()
+    assert "M1 (the test gives no estimate)" in words(page(analysis), "found")
+
+
+def test_the_summary_tells_options_and_covariates():
+    baseline = cc.Baseline(test="tobit", covariates=("plate", "age"), options={"calibrated": True})
+    text = summary_text(analysis_of(wide(12, 12, 1), cc.Plan(baseline, None, None)))
+    own = " ".join(text.split())
+    assert "Baseline: tobit on log2, calibrated, adjusted for plate and age, below the limit: censored, two-sided" in own
+
+
+def test_two_options_are_one_prior():
+    plan = cc.Plan(cc.Baseline("moderated_t", options={"trend": True, "robust": True}), None, None)
+    own = "robust against analytes of outlying variance and with a prior variance that depends on the mean level (two-sided)."
+    assert own in plan.describe()

@@ -302,3 +302,59 @@ def test_one_way_gives_no_share_that_says_nothing():
 def test_differences_on_the_raw_scale_are_not_told_in_folds():
     plan = cc.Plan(cc.Baseline(scale="raw"), None, None)
     assert not said(analysis_of(wide(30, 30, 3, visits=("v0",)), plan), "Not significant")
+
+
+# --- models of what lies beyond the limits, estimates at the edge
+
+
+def one_sided(test="tobit", **more):
+    """In M1 no case has a number: the estimate is a ratio of 0."""
+    frame = wide(10, 10, 2, visits=("v0",))
+    frame.loc[frame["arm"] == "x", "M1"] = "<2"
+    return analysis_of(frame, cc.Plan(cc.Baseline(test=test, **more), **ONLY))
+
+
+def test_a_likelihood_ratio_in_small_groups():
+    text = one(one_sided(), "Likelihood ratio in small groups, baseline (down to 10 subjects): it rejects too often")
+    assert "6.5 to 9.4% at 10 against 10" in text
+    assert not said(one_sided(options={"calibrated": True}), "Likelihood ratio")
+    assert not said(one_sided("welch"), "Likelihood ratio")
+    assert not said(analysis_of(wide(20, 20, 1), cc.Plan(cc.Baseline(test="tobit"), **ONLY)), "Likelihood ratio")
+    pairs = analysis_of(wide(21, 19, 1), cc.Plan(None, cc.ChangeWithin(test="tobit_paired"), None))
+    assert one(pairs, "Likelihood ratio in small groups, change within groups (down to 19 pairs)")
+
+
+def test_what_a_model_takes_for_granted_of_values_beyond_the_limits():
+    assert "normal on the analysis scale (baseline, on the log2 scale)" in one(one_sided(), "Values that nobody sees")
+    assert not said(one_sided(below_limit="half"), "Values that nobody sees")
+    assert not said(one_sided("peto_peto"), "Values that nobody sees")
+    assert not said(analysis_of(wide(), cc.Plan(cc.Baseline(test="tobit"), **ONLY)), "Values that nobody sees")
+
+
+def test_estimates_at_the_edge_are_named():
+    assert one(one_sided(), "Estimates at the edge, baseline: in M1 every value of one side").endswith(
+        "the ratio is then 0 or without bound, and only one end of its interval is known."
+    )
+    assert "the difference is then without bound" in one(one_sided(scale="raw"), "Estimates at the edge")
+    assert not said(one_sided("mann_whitney"), "Estimates at the edge")
+
+
+# --- rules and covariates that differ between questions
+
+
+def test_what_is_not_adjusted_for_is_told_by_question():
+    frame = wide()
+    unlike = cc.Plan(cc.Baseline(test="linear_model", covariates="age"), None, cc.ChangeBetween())
+    text = one(analysis_of(frame, unlike, matched_on=("age",)), "Not adjusted for")
+    assert text.startswith("Not adjusted for: age (change between groups), on which groups were matched.")
+    alike = cc.Plan(cc.Baseline(), None, cc.ChangeBetween())
+    text = one(analysis_of(frame, alike, matched_on=("age",)), "Not adjusted for")
+    assert text.startswith("Not adjusted for: age, on which")
+
+
+def test_limits_that_differ_are_told_by_question():
+    frame = wide(8, 8, 1)
+    frame.loc[0, "M1"], frame.loc[1, "M1"] = "<1", "<2"
+    plan = cc.Plan(cc.Baseline(test="mann_whitney"), cc.ChangeWithin(), cc.ChangeBetween(below_limit="drop"))
+    text = one(analysis_of(frame, plan), "Limits that differ")
+    assert "Values that stand in for them (change within groups) differ likewise. In ranks (baseline), every number" in text

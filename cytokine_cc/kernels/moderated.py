@@ -223,7 +223,7 @@ _LIMMA: dict[str, Any] = {
     "options": {"trend": (False, True), "robust": (False, True)},
     "option_words": {
         ("trend", True): "with a prior variance that depends on the mean level",
-        ("robust", True): "with a prior variance robust against analytes of outlying variance",
+        ("robust", True): "robust against analytes of outlying variance",
     },
     "borrows": True,
 }

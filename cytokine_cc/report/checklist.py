@@ -93,7 +93,7 @@ def facts_of(analysis: Analysis) -> dict[str, Any]:
         "table_1": f"Table 1: {listed(covariates)}." if covariates else "",
         "missing_in": f"by analyte and group{'; of covariates in Table 1' if covariates else ''}",
         "bias": _bias(analysis, covariates),
-        "adjusted": f"adjusted for {listed(adjusted)}, as Methods says" if adjusted else "no covariate is adjusted for",
+        "adjusted": f"adjusted for {listed(adjusted)}, where Methods says so" if adjusted else "no covariate is adjusted for",
         "estimates": _estimates(analysis),
         "reach": "; how far intervals reach where nothing was significant" if any(precision(analysis)) else "",
         "units": _units(study),

@@ -159,10 +159,16 @@ def _limits_differ(analysis: Analysis) -> Iterator[str]:
 
 
 def _differ_likewise(analysis: Analysis) -> str:
-    rules = {question.rule for question in analysis.plan.questions}
-    texts = ["Values that stand in for them differ likewise."] if rules & set(SUBSTITUTES) else []
-    if "lowest_rank" in rules:
-        texts.append("In ranks, every number under the highest such limit is tied with what lies below it.")
+    """Say what that does, by question where not all are touched alike."""
+    questions, texts = analysis.plan.questions, []
+    for rules, start, text in (
+        (tuple(SUBSTITUTES), "Values that stand in for them", "differ likewise"),
+        (("lowest_rank",), "In ranks", "every number under the highest such limit is tied with what lies below it"),
+    ):
+        own = [TITLES[question.kind].lower() for question in questions if question.rule in rules]
+        where = f" ({listed(own)})" if len(own) < len(questions) else ""
+        if own:
+            texts.append(f"{start}{where}{',' if start == 'In ranks' else ''} {text}.")
     return " ".join(texts)
 
 
@@ -255,11 +261,15 @@ def _matching(analysis: Analysis) -> Iterator[str]:
     if design.matching == "sets" and ignored:
         sets = study.subjects["matched_set"].nunique()
         yield f"Matching ignored: {counted(sets, 'matched set')} taken as two groups for {listed(ignored)}, as the plan asks."
-    left = [name for name in design.matched_on if any(name not in question.covariates for question in across)]
+    left = []
+    for name in design.matched_on:
+        without = [TITLES[question.kind].lower() for question in across if name not in question.covariates]
+        if without:
+            left.append(name if len(without) == len(across) else f"{name} ({listed(without)})")
     if design.matching == "frequency" and left:
         yield (
-            f"Not adjusted for: {listed(left)}, on which groups were matched. Matching makes groups alike in these; the tests "
-            "do not use it, and tend to be too careful for that."
+            f"Not adjusted for: {listed(left)}, on which groups were matched. Matching makes groups alike in these; tests that "
+            "do not use it tend to be too careful for that."
         )
 
 

@@ -9,17 +9,20 @@ import numpy as np
 import pandas as pd
 
 from ..analysis import Analysis
+from ..arrays import NOTE_TEXTS, Note
 from ..kernels.common import WITHIN
 from ..questions import Question
 from ..results import is_ratio
-from .phrases import TITLES, found, listed, neutral, part, role_of
+from .phrases import TITLES, at_edge, found, listed, neutral, part, role_of
 from .summary import counted, number
 
 # From where on a figure is worth a sentence.
 SMALL = 10  # subjects of the smaller group
+SMALL_LIKELIHOOD = 20  # the same, or pairs, for a likelihood ratio
 ONE_WAY = 5  # significant analytes that all lie on one side
 NEARLY_ALL = 0.8  # share of all estimates on that side
 _RANKS = ("mann_whitney", "change_rank", "signed_rank")
+_MODELS = ("tobit", "tobit_paired")
 
 
 def _not_tested(analysis: Analysis) -> Iterator[str]:
@@ -38,6 +41,48 @@ def _small_groups(analysis: Analysis) -> Iterator[str]:
         ranks = all(question.test in _RANKS for question in analysis.plan.questions)
         more = "" if ranks else " Assumptions of the tests cannot be checked with so few."
         yield f"Small groups: {counted(n, 'case')} and {counted(m, 'control')}.{more}"
+
+
+def _small_likelihood(analysis: Analysis) -> Iterator[str]:
+    for question in analysis.plan.questions:
+        if question.test not in _MODELS or dict(question.options).get("calibrated"):
+            continue
+        table = analysis.results[question.kind].table.dropna(subset="p_value")
+        least = table[["n_case", "n_control"]].min(axis=1).min()  # of a change within a group, one of them is not there
+        if len(table) and least < SMALL_LIKELIHOOD:
+            yield (
+                f"Likelihood ratio in small groups, {TITLES[question.kind].lower()} (down to "
+                f"{counted(int(least), 'pair' if question.entry.paired else 'subject')}): it rejects too often there (of 20,000 "
+                "simulated studies of two groups without a difference 5.6 to 6.2% at 30 against 22, 6.5 to 9.4% at 10 against "
+                "10, at a level of 5%); calibrated = true holds the level better."
+            )
+
+
+def _unseen_values(analysis: Analysis) -> Iterator[str]:
+    titles = []
+    for question in analysis.plan.questions:
+        table = analysis.results[question.kind].table.dropna(subset="p_value")
+        beyond = table[["n_below_case", "n_below_control", "n_above_case", "n_above_control"]].sum().sum()
+        if question.test in _MODELS and question.rule == "censored" and beyond:
+            titles.append(f"{TITLES[question.kind].lower()}, on the {question.scale} scale")
+    if titles:
+        yield (
+            f"Values that nobody sees: the tobit model takes those beyond the limits to be normal on the analysis scale "
+            f"({'; '.join(titles)}). No figure of this page can show whether they are."
+        )
+
+
+def _at_the_edge(analysis: Analysis) -> Iterator[str]:
+    for question in analysis.plan.questions:
+        table = analysis.results[question.kind].table.dropna(subset="p_value")
+        noted = table["note"].str.contains(NOTE_TEXTS[Note.EDGE], regex=False)
+        rows = table[noted & np.array([at_edge(row) for _, row in table.iterrows()], dtype=bool)]
+        is_then = "the difference is then" if question.scale == "raw" else "the ratio is then 0 or"
+        if len(rows):
+            yield (
+                f"Estimates at the edge, {TITLES[question.kind].lower()}: in {listed(dict.fromkeys(rows['analyte']))} every "
+                f"value of one side lies beyond its limit; {is_then} without bound, and only one end of its interval is known."
+            )
 
 
 def _discrete_tests(analysis: Analysis) -> Iterator[str]:
@@ -153,4 +198,7 @@ def _no_correction(analysis: Analysis) -> Iterator[str]:
             )
 
 
-TEST_RULES = (_not_tested, _small_groups, _discrete_tests, _one_way, _lords_paradox, _no_correction, precision)
+TEST_RULES = (
+    _not_tested, _small_groups, _small_likelihood, _unseen_values, _at_the_edge, _discrete_tests, _one_way, _lords_paradox,
+    _no_correction, precision,
+)  # fmt: skip

@@ -122,12 +122,38 @@ def span(low: float, high: float) -> str:
     return f"{ends[0]} to {ends[1]}"
 
 
+def estimate_word(estimand: str) -> str:
+    """Name the kind of an estimate in a word.
+
+    Examples
+    --------
+    >>> estimate_word("P(case > control) + P(=)/2"), estimate_word("none")
+    ('probability', 'estimate')
+    """
+    if is_ratio(estimand):
+        return "ratio"
+    return "probability" if estimand.startswith("P(") else "difference" if "difference" in estimand else "estimate"
+
+
+def at_edge(row: pd.Series) -> bool:
+    """Tell whether an estimate is no figure to read: a ratio of 0, or one without bound."""
+    return bool(np.isinf(row["estimate"]) or (row["estimate"] == 0 and is_ratio(row["estimand"])))
+
+
+def _known_end(row: pd.Series) -> str:
+    """Write the end of the interval that is known, if one is."""
+    end, word = (row["conf_low"], "at least") if row["estimate"] == np.inf else (row["conf_high"], "at most")
+    known = np.isfinite(end) and not (end == 0 and is_ratio(row["estimand"]))
+    return f", {word} {number(end)}" if known else ""
+
+
 def estimate_text(row: pd.Series) -> str:
     """Write an analyte with its estimate and interval, as far as there is one."""
     if np.isnan(row["estimate"]):
         return str(row["analyte"])
-    interval = span(row["conf_low"], row["conf_high"])
-    word = "ratio" if is_ratio(row["estimand"]) else "difference" if "difference" in row["estimand"] else "estimate"
+    interval, word = span(row["conf_low"], row["conf_high"]), estimate_word(row["estimand"])
+    if at_edge(row):
+        return f"{row['analyte']} ({word} at the edge{_known_end(row)})"
     return f"{row['analyte']} ({word} {number(row['estimate'])}{', ' + interval if interval else ''})"
 
 

@@ -22,6 +22,7 @@ from .phrases import (
     TITLES,
     contrast_title,
     estimate_text,
+    estimate_word,
     found,
     group_labels,
     group_title,
@@ -104,7 +105,7 @@ def _by_direction(rows: pd.DataFrame, contrast: str) -> str:
         for word, flags in ((less, side < 0), (more, side > 0), ("no difference by the estimate", side == 0))
         if flags.any()
     ]
-    return " ".join(texts) if texts else f"{listed(rows['analyte'])} (the test gives no direction)."
+    return " ".join(texts) if texts else f"{listed(rows['analyte'])} (the test gives no estimate)."
 
 
 # --- one question
@@ -235,9 +236,8 @@ def _group_columns(study: Study, question: Question) -> list[Column]:
 def _estimate_columns(frame: pd.DataFrame, question: Question) -> list[Column]:
     columns = []
     if frame["estimate"].notna().any():
-        word = "difference" if question.scale == "raw" else "ratio"
-        sign = "later visit to baseline" if question.kind == WITHIN else "cases to controls"
-        columns.append(Column("estimate", word, "number", f"{frame['estimand'].iloc[0]}, {sign}"))
+        estimand = str(frame["estimand"].iloc[0])
+        columns.append(Column("estimate", estimate_word(estimand), "number", _what_is_estimated(estimand, question)))
         if frame["conf_low"].notna().any():
             level = f"{100 * question.conf_level:g}%"
             columns += [
@@ -252,6 +252,15 @@ def _estimate_columns(frame: pd.DataFrame, question: Question) -> list[Column]:
             Column("p_adjusted", "adjusted p", "p", f"{CORRECTION_NAMES[question.adjust]}, over the tests of its family")
         )
     return [*columns, *([Column("own_note", "note")] if (frame["own_note"] != "").any() else [])]
+
+
+def _what_is_estimated(estimand: str, question: Question) -> str:
+    """Say what an estimate is, and of what."""
+    if estimand == "none":
+        return "what the test gives"
+    if estimate_word(estimand) == "probability":
+        return f"{estimand}, of changes" if question.kind == BETWEEN else estimand
+    return f"{estimand}, {'later visit to baseline' if question.kind == WITHIN else 'cases to controls'}"
 
 
 def _baseline_pictures(analysis: Analysis, results: Results) -> list[Block]:

@@ -11,9 +11,10 @@ import pandas as pd
 from ..analysis import Analysis
 from ..limits import beyond_limits
 from ..panel import State
+from ..questions import Question
 from ..results import Results
 from ..study import Study
-from ..wording import CORRECTION_NAMES, p_text, simulated_text
+from ..wording import CORRECTION_NAMES, joined, p_text, simulated_text
 
 WIDTH = 100
 _MOST = 12
@@ -32,8 +33,8 @@ def summary_text(analysis: Analysis) -> str:
     str
     """
     lines = [*_study_lines(analysis.study), ""]
-    for kind, results in analysis.results.items():
-        lines += [*_question_lines(_TITLES[kind], results, analysis.plan.alpha), ""]
+    for question in analysis.plan.questions:
+        lines += [*_question_lines(question, analysis.results[question.kind], analysis.plan.alpha), ""]
     not_asked = [title for kind, title in _TITLES.items() if kind not in analysis.results]
     if not_asked and analysis.study.visits:
         lines += [f"Not asked: {', '.join(not_asked)}", ""]
@@ -64,12 +65,19 @@ def _study_lines(study: Study) -> Iterator[str]:
         yield from wrapped(f"most often below: {shown}" + (f" and {len(worst) - 6} more above 20%" if len(worst) > 6 else ""))
 
 
-def _question_lines(title: str, results: Results, alpha: float) -> Iterator[str]:
+def _question_lines(question: Question, results: Results, alpha: float) -> Iterator[str]:
     table = results.table
     first = table.iloc[0]
     correction = "not adjusted" if first["adjust"] == "none" else f"{CORRECTION_NAMES[first['adjust']]}-adjusted"
-    how = [f"{first['test']} on {first['scale']}", f"below the limit: {first['below_limit']}", first["alternative"], correction]
-    yield f"{title}: {', '.join(how)}"
+    how = [
+        f"{first['test']} on {first['scale']}",
+        *(name if value is True else f"{name} = {value}" for name, value in question.options),
+        *([f"adjusted for {joined(question.covariates)}"] if question.covariates else []),
+        f"below the limit: {first['below_limit']}",
+        first["alternative"],
+        correction,
+    ]
+    yield from wrapped(f"{_TITLES[question.kind]}: {', '.join(how)}", hang=4)
     for (contrast, visit), rows in table.groupby(["contrast", "visit"], sort=False):
         tested = int(rows["p_value"].notna().sum())
         hits = rows[rows["p_adjusted"] <= alpha].sort_values("p_value", kind="stable")
