@@ -19,21 +19,23 @@ ESTIMATES = {
     "probability": "P(case > control) + P(=)/2",
     "none": "none, a p-value only",
 }
+HEAD = "| name | test | estimate | interval | covariates | rules below the limit | options | source |"
 INTRODUCTION = """\
 # Which test?
 
-Written by `python docs/which_test.py` from the entries of the tests, which messages, validation and methods texts use as well. The first
-rule below the limit is the test's own; any other that stands there can be asked for with `below_limit`. A test with covariates takes
-`covariates=(...)`, "plate" among them. What each equals in R is checked in `tests/`; [agreement.md](agreement.md) has the calls, the
-differences, and the sizes.
+Written by `python docs/which_test.py` from the entries of the tests, which messages, validation and methods texts use as
+well. The first rule below the limit is the test's own; any other that stands there can be asked for with `below_limit`. A
+test with covariates takes `covariates=(...)`, "plate" among them. What each equals in R is checked in `tests/`;
+[agreement.md](agreement.md) has the calls, the differences, and the sizes.
 
-- **Values below limits.** `tobit` and `tobit_paired` model them, `peto_peto` and `gehan` rank what can be ranked under several limits;
-  `mann_whitney` and `brunner_munzel` tie them lowest, which one limit for all samples suits. t tests need numbers in their place.
+- **Values below limits.** `tobit` and `tobit_paired` model them, `peto_peto` and `gehan` rank what can be ranked under
+  several limits; `mann_whitney` and `brunner_munzel` tie them lowest, which one limit for all samples suits. t tests need
+  numbers in their place.
 - **Covariates, plates.** `linear_model`, `ancova`, `tobit`, `moderated_t`.
-- **Few subjects, many analytes.** `moderated_t` and `moderated_paired_t` borrow strength across analytes: a row's answer then depends on
-  the panel it is in.
-- **Matched pairs.** `paired_t` and `signed_rank` also compare the two members of a matched pair. Without matched sets they are refused
-  there; with sets, the others ask for `ignore_matching=True`.
+- **Few subjects, many analytes.** `moderated_t` and `moderated_paired_t` borrow strength across analytes: a row's answer
+  then depends on the panel it is in.
+- **Matched pairs.** `paired_t` and `signed_rank` also compare the two members of a matched pair. Without matched sets they
+  are refused there; with sets, the others ask for `ignore_matching=True`.
 """
 
 
@@ -62,7 +64,7 @@ def page() -> str:
     """Return the text of docs/which_test.md."""
     parts = [INTRODUCTION]
     for question, title in SECTIONS.items():
-        head = "| name | test | estimate | interval | covariates | rules below the limit | options | source |\n" + "|---" * 8 + "|"
+        head = f"{HEAD}\n{'|---' * 8}|"
         parts.append("\n".join([f"## {title}\n", head, *rows_of(question)]) + "\n")
     return "\n".join(parts)
 

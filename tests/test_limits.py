@@ -15,7 +15,7 @@ from cytokine_cc.kernels import TESTS
 from cytokine_cc.kernels.common import BASELINE, BETWEEN, WITHIN
 from cytokine_cc.kernels.rank_nulls import rank_sum_index
 from cytokine_cc.kernels.ranks import mann_whitney
-from cytokine_cc.limits import RULES, SCALES, back_transform, to_scale
+from cytokine_cc.limits import RULES, SCALES, back_transform, respond, to_scale
 from cytokine_cc.questions import KINDS
 
 NUMBER_RULES = ("half", "sqrt2", "limit", "drop", "as_reported")
@@ -671,3 +671,45 @@ def test_open_ends_go_back_to_zero_and_infinity():
     assert back_transform(np.array([-np.inf, np.inf, np.nan]), "log2").tolist()[:2] == [0.0, np.inf]
     assert back_transform(np.array([-np.inf]), "raw").tolist() == [-np.inf]
     assert back_transform(np.array([5000.0]), "ln").tolist() == [np.inf]
+
+
+# ---------------------------------------------------------------- censored
+
+
+def entered(case, control, scale="raw", **options):
+    """What enters under "censored": point, low, high of cases, then controls."""
+    arrays = study(case, control, **options).arrays
+    found = respond(arrays, slice(0, 1), slice(0, 1), "censored", scale)
+    return found, [part[0].tolist() for part in (found.y, found.point, found.low, found.high)]
+
+
+def test_censored_values_enter_as_bounds_numbers_beyond_known_limits_included():
+    cells = ["<2.5", "*1.5", "*3", ">25", 30, 7]
+    found, (y, point, low, high) = entered(cells, CONTROL, lower_limit=2.5, upper_limit=25)
+    inf = np.inf
+    # *1.5 lies under the limit, 30 over the upper one; *3 is a number.
+    assert y[:6] == [-inf, -inf, 3, inf, inf, 7]
+    assert point[:6] == [2.5, 2.5, 3, 25, 25, 7]
+    assert low[:6] == [-inf, -inf, 3, 25, 25, 7]
+    assert high[:6] == [2.5, 2.5, 3, inf, inf, 7]
+    assert found.below[0].tolist()[:6] == [True, True, False, False, False, False]
+    assert found.above[0].tolist()[:6] == [False, False, False, True, True, False]
+
+
+def test_a_zero_under_a_known_limit_has_no_logarithm_to_miss():
+    _, (y, point, *_) = entered([0, 4, 6], CONTROL, scale="ln", lower_limit=2)
+    assert y[0] == -np.inf
+    assert point[0] == pytest.approx(np.log(2))
+    with pytest.raises(cc.StudyError, match="0"):
+        cc.compare_baseline(study([0, 4, 6], CONTROL), test="tobit")
+
+
+@pytest.mark.parametrize("test", ["tobit", "peto_peto", "gehan"])
+def test_limits_that_are_not_stated_are_borrowed_or_refuse_the_row(test):
+    got = row(cc.compare_baseline(study(["LOW", 6, 9, 7], CONTROL, codes={"LOW": "below"}), test=test))
+    assert said(got["note"], BORROWED) == 1
+    assert got["p_value"] == row(cc.compare_baseline(study(["<3", 6, 9, 7], CONTROL), test=test))["p_value"]
+    assert np.isnan(got["mean_case"]) == (got["n_below_case"] > 0)
+    alone = row(cc.compare_baseline(study(["LOW", "LOW"], ["LOW", "<3"], codes={"LOW": "below"}), test=test))
+    assert np.isnan(alone["p_value"])
+    assert alone["note"].startswith("not tested")

@@ -23,7 +23,7 @@ QUESTIONS = [
     ChangeBetween("change_rank", scale="ln", adjust="none"),
 ]
 DISCRETE = {"mann_whitney", "signed_rank", "change_rank"}
-# Likelihood ratios, chi-square and the t approximation of Brunner and Munzel reject a little more; docs/agreement.md says how much.
+# Likelihood ratios, chi-square and Brunner and Munzel's approximation reject a little more; docs/agreement.md says how much.
 LIBERAL = {"tobit": 0.058, "tobit_paired": 0.058, "brunner_munzel": 0.0535, "peto_peto": 0.0525, "gehan": 0.0525}
 
 
