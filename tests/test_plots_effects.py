@@ -206,7 +206,8 @@ def named(source, names=None):
     return ax, {t.get_text(): t.get_window_extent() for t in ax.texts if t.get_text() in wanted}
 
 
-@pytest.mark.parametrize("kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("500", "long")), "crowd"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["500", "long", "crowd"])
 def test_names_cover_nothing_and_stay_where_they_are(kind):
     source, names = results("compare_baseline", 500 if kind == "500" else 36), None
     if kind == "long":
