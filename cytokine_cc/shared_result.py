@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from .results import no_effect
-from .shown import as_html, as_text, counted, listed
-from .wording import CORRECTION_NAMES, joined, p_text, percent, visit_name
+from .shown import as_html, as_text, listed
+from .wording import CORRECTION_NAMES, counted, joined, p_text, percent, visit_name
 
 VERDICTS = ("left", "removed", "not compared", "only after")  # the first three: a hit before
 

@@ -25,17 +25,6 @@ def listed(names: Iterable[str], most: int = MOST_NAMES) -> str:
     return joined(texts if len(texts) <= most else [*texts[:most], f"{len(texts) - most} more"])
 
 
-def counted(count: int, what: str) -> str:
-    """Write a count with its noun.
-
-    Examples
-    --------
-    >>> counted(1, "analyte"), counted(36, "analyte")
-    ('1 analyte', '36 analytes')
-    """
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def number(value: float) -> str:
     """Round a number for reading; NaN is empty."""
     return "" if value != value else f"{value:.3g}"

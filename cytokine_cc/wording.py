@@ -339,3 +339,14 @@ def joined(items: Iterable[str]) -> str:
     """Write items as a list in a sentence; "" of none."""
     items = list(items)
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else ""
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """Write a number with what it counts.
+
+    Examples
+    --------
+    >>> counted(1, "analyte"), counted(36, "analyte"), counted(2, "family", "families")
+    ('1 analyte', '36 analytes', '2 families')
+    """
+    return f"{count:,} {one if count == 1 else several or one + 's'}"

@@ -11,12 +11,11 @@ import cytokine_cc as cc
 from cytokine_cc.engine import run
 from cytokine_cc.report.rates import rates_text, share_text
 from cytokine_cc.report.reproduction import reproduce, reproduction_text
-from cytokine_cc.report.summary import counted
 from cytokine_cc.simulation import choice
 from cytokine_cc.simulation.choice import choice_text, published_draw
 from cytokine_cc.simulation.scenario import Scenario, scenario_names
 from cytokine_cc.simulation.writing import study_files
-from cytokine_cc.wording import p_text
+from cytokine_cc.wording import counted, p_text
 
 NAMES = scenario_names()
 PICKED = [name for name in NAMES if "replicate" in cc.load_scenario(name).published]

@@ -13,14 +13,13 @@ from ..analysis import Analysis
 from ..panel import State
 from ..study import Study
 from ..toml_files import read_toml
-from ..wording import CORRECTION_NAMES, SCALE_WORDS, simulated_from
+from ..wording import CORRECTION_NAMES, SCALE_WORDS, counted, simulated_from
 from .document import Column, Section, Table, Text
 from .limitations import limitations
 from .limits_of_data import adjusted_for
 from .limits_of_tests import precision
 from .phrases import begin, cells, everyone, listed
 from .study_sections import limits_text, matching_text, plates_text
-from .summary import counted
 
 SOURCES = (
     "STROBE: von Elm et al. 2007, doi 10.1371/journal.pmed.0040296. STROBE-ME: Gallo et al. 2011, doi "

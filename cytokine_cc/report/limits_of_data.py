@@ -15,9 +15,8 @@ from ..limits import SUBSTITUTES
 from ..panel import State
 from ..questions import Question
 from ..study import Study
-from ..wording import percent, visit_name
+from ..wording import counted, percent, visit_name
 from .phrases import ROLES, TITLES, cells, everyone, group_labels, group_title, listed, part, plate_moves, present
-from .summary import counted
 
 # From where on a figure is worth a sentence.
 MANY_BELOW = 0.2  # share of the subjects with a baseline value below the limit of an analyte

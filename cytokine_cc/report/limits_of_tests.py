@@ -13,8 +13,9 @@ from ..arrays import NOTE_TEXTS, Note
 from ..kernels.common import WITHIN
 from ..questions import Question
 from ..results import is_ratio
+from ..wording import counted
 from .phrases import TITLES, at_edge, found, listed, neutral, part, role_of
-from .summary import counted, number
+from .summary import number
 
 # From where on a figure is worth a sentence.
 SMALL = 10  # subjects of the smaller group

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from ..errors import OptionError
-from ..wording import p_text, percent
+from ..wording import counted, p_text, percent
 from .document import Block, Bullets, Column, Facts, Page, Picture, Section, Table, Text
-from .summary import counted, number
+from .summary import number
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -15,9 +15,9 @@ from ..panel import State
 from ..questions import Question
 from ..results import Results, is_ratio, no_effect
 from ..study import Study
-from ..wording import CORRECTION_NAMES, joined, percent, visit_name
+from ..wording import CORRECTION_NAMES, counted, joined, percent, visit_name
 from .document import Column
-from .summary import counted, number
+from .summary import number
 
 MOST_NAMES = 12
 TITLES = {BASELINE: "Baseline", WITHIN: "Change within groups", BETWEEN: "Change between groups"}

@@ -20,11 +20,11 @@ from ..plots.shares import detection_data
 from ..plots.significance import volcano_data
 from ..results import Results
 from ..study import Study
-from ..wording import p_text, percent, visit_name, visit_names
+from ..wording import counted, p_text, percent, visit_name, visit_names
 from .document import Picture
 from .limits_of_data import IMBALANCE, MANY_BELOW, baseline_shares, difference_texts
 from .phrases import ROLES, contrast_title, found, group_labels, listed, neutral, part, visit_labels
-from .summary import counted, number
+from .summary import number
 
 MOST_ROWS, MOST_SQUARE, MOST_POINTS = 60, 40, 6_000  # analytes that a picture shows, as rows or square; points that one holds
 MOST_LINES, MOST_VISITS, LEAST_P = 3, 4, 5  # analytes drawn subject by subject, visits drawn, p-values worth a histogram

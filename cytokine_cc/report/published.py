@@ -13,12 +13,11 @@ from ..errors import OptionError
 from ..simulation.choice import choice_text
 from ..simulation.patterns import Pattern
 from ..simulation.scenario import Scenario, load_scenario, scenario_names
-from ..wording import simulated_from
+from ..wording import counted, simulated_from
 from .document import Block, Column, Facts, Section, Table, Text
 from .phrases import listed
 from .rates import share_text
 from .reproduction import Reproduction, shown
-from .summary import counted
 
 _DRAW = re.compile(r"scenario (.+), seed (\d+), replicate (\d+)", re.DOTALL)
 _MOST_DRAWS = 100  # draws that are run to find out how the one shown was chosen

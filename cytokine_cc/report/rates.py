@@ -12,7 +12,8 @@ from ..plan import Plan
 from ..questions import Question
 from ..simulation.error_rates import ErrorRates
 from ..simulation.scenario import Scenario
-from .summary import counted, wrapped
+from ..wording import counted
+from .summary import wrapped
 
 _SHARES = {
     "size": "size: true nulls with p <= {alpha}, not adjusted",

@@ -19,9 +19,9 @@ from ..simulation.scenario import Scenario
 from ..simulation.writing import study_files, with_patient_numbers
 from ..study import Study
 from ..text_files import write_files
-from ..wording import p_text
+from ..wording import counted, p_text
 from .rates import pattern_lines
-from .summary import counted, wrapped
+from .summary import wrapped
 
 N_SIM = 2_000
 _LABEL, _CELL = 30, 22  # widths of the columns

@@ -14,7 +14,7 @@ from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..questions import Question
 from ..results import Results
 from ..study import Study
-from ..wording import CORRECTION_NAMES, percent, visit_names
+from ..wording import CORRECTION_NAMES, counted, percent, visit_names
 from . import pictures
 from .document import Block, Bullets, Column, Section, Table, Text
 from .phrases import (
@@ -31,7 +31,7 @@ from .phrases import (
     neutral,
     role_of,
 )
-from .summary import counted, number
+from .summary import number
 
 # What an adjusted p of at most alpha promises; {often} is alpha in percent, {m} counts tests.
 PROMISES = {

@@ -13,7 +13,7 @@ from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..labels import as_labels
 from ..plan import Plan
 from ..study import Study
-from ..wording import SIMULATED, percent, simulated_from, visit_name, visit_names
+from ..wording import SIMULATED, counted, percent, simulated_from, visit_name, visit_names
 from . import pictures
 from .document import Block, Bullets, Column, Facts, Section, Table, Text
 from .phrases import (
@@ -32,7 +32,7 @@ from .phrases import (
     visit_labels,
 )
 from .record import left_out, source_text
-from .summary import counted, number
+from .summary import number
 
 _OUT_OF = TOO_MANY.partition("{}")[2]
 NO_P = (

@@ -14,7 +14,7 @@ from ..panel import State
 from ..questions import Question
 from ..results import Results
 from ..study import Study
-from ..wording import CORRECTION_NAMES, joined, p_text, simulated_text
+from ..wording import CORRECTION_NAMES, counted, joined, p_text, simulated_text
 
 WIDTH = 100
 _MOST = 12
@@ -142,11 +142,6 @@ def _reason_lines(title: str, results: Results, baseline: str) -> Iterator[str]:
     for reason, rows in excluded.groupby(pd.Series(reasons, index=excluded.index, dtype=object), sort=False):
         what = counted(len(rows), "sample" if (rows["analyte"] == "").all() else "value")
         yield from wrapped(f"{title.lower()}: {what} of {counted(rows['subject'].nunique(), 'subject')}: {reason}", indent="  ")
-
-
-def counted(count: int, one: str, several: str = "") -> str:
-    """Write a number with what it counts."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
 def wrapped(text: str, indent: str = "", hang: int = 2) -> list[str]:
