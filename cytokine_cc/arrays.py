@@ -149,6 +149,12 @@ class Note(enum.IntFlag):
     NOT_FED = enum.auto()
     NO_PRIOR = enum.auto()
     RANKED_HIGHEST = enum.auto()
+    NO_SET = enum.auto()
+    NO_VARIATION = enum.auto()
+    INFINITE = enum.auto()
+    COVARIATE_SEPARATES = enum.auto()
+    SINGULAR = enum.auto()
+    SEMI_PAIRED = enum.auto()
 
 
 # {n} is a count of that row.
@@ -180,5 +186,13 @@ NOTE_TEXTS = {
     Note.SILENT_LEVEL: "levels of a covariate without a measured value do not bear on the comparison",
     Note.NOT_FED: "more than four fifths of the values are beyond a limit: this row did not feed the prior variance",
     Note.RANKED_HIGHEST: "values above the lowest upper limit are tied highest",
+    Note.NO_SET: "not tested: no matched set has values of both a case and a control",
+    Note.NO_VARIATION: "not tested: cases and controls of each matched set have the same values",
+    Note.INFINITE: "separation: within the matched sets no control lies on the cases' side, so that the odds ratio is infinite or 0 "
+    'and its interval open there; penalty="firth" gives a finite one',
+    Note.COVARIATE_SEPARATES: "separation: the covariates tell cases from controls in some or all matched sets, so that their own "
+    "odds ratios are infinite",
+    Note.SINGULAR: "not tested: the covariance matrix of the visits has no maximum of the likelihood inside its range",
+    Note.SEMI_PAIRED: "{n} subjects without a value at every visit enter by those that they have",
     Note.NO_PRIOR: "too few analytes for a prior variance: not moderated",
 }

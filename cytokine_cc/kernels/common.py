@@ -65,22 +65,28 @@ class Test:
     rules : tuple of str
         Rules below the limit that it can honour; the first is its own.
     estimand : str
-        "mean", "shift", "probability" (of a case above a control) or "none".
+        "mean", "shift", "probability" (of a case above a control), "odds" (the logarithm of an odds ratio per unit of the analysis
+        scale) or "none".
     conf_type : str
     methods : tuple of str
-        What may stand in ``method``.
+        What may stand in ``method``; "{n}" is the number of resamples asked for.
     r_call : str
     reference : str
     takes : tuple of str
         What else the function takes, as keywords: "bounds" of values beyond a limit (point, low, high of `x`, then of `y`; None
         where there is none), "covariates" (of `x` and of `y`, shape (..., columns, n), without an intercept; None where none
-        is asked for), "baseline" values of `x` and `y`, "feed" (which rows may inform the others, shape (...)).
+        is asked for), "baseline" values of `x` and `y`, "feed" (which rows may inform the others, shape (...)), "sets" (matched
+        set of each of `x` and of `y`, whole numbers of shape (..., n)), "visits" (all visits of a model: see
+        `longitudinal`), "resamples" (`n_resamples` and `seed`).
     options : mapping
         The test's own options: name -> allowed values, the default first; passed to the function as keywords.
     option_words : mapping
         (option, value) -> words for the methods text, of all values but the default.
     borrows : bool
         Whether rows inform each other, so that an answer depends on the company that an analyte keeps.
+    sets : str
+        What a matched set needs to enter, where the test takes sets of any size: "two" values, or "both" a case and a control; ""
+        where it does not take sets.
     """
 
     name: str
@@ -98,8 +104,14 @@ class Test:
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     option_words: Mapping[tuple[str, Any], str] = field(default_factory=dict)
     borrows: bool = False
+    sets: str = ""
 
     __test__ = False  # not a pytest class
+
+    @property
+    def matched(self) -> bool:
+        """Whether it compares cases and controls within pairs or sets."""
+        return self.paired or bool(self.sets)
 
     def rule(self, question: str, below_limit: str | None) -> str:
         """Return the rule below the limit that applies; ranks of changes need numbers."""
