@@ -1,14 +1,18 @@
-"""Covariates as columns of a model: what of them enters a comparison at baseline, or of changes."""
+"""Covariates as columns of a model, or as strata: what of them enters a comparison at baseline, or of changes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from .arrays import Covariate, StudyArrays
+from .errors import OptionError
 from .kernels.common import BASELINE
 from .questions import Question
+
+MOST_CLASSES = 12  # more different numbers than this are measured, not classes
 
 
 class Columns(NamedTuple):
@@ -50,25 +54,120 @@ def columns_of(question: Question, visit: int | None, arrays: StudyArrays) -> Co
 
 
 def missing_covariates(question: Question, visit: int | None, arrays: StudyArrays) -> dict[str, np.ndarray]:
-    """Flag, for each covariate, the subjects (..., subjects) that lack it."""
+    """Flag the subjects (..., subjects) that lack a covariate, or what strata are made of, by its name."""
     found = {}
-    for name in question.covariates:
+    for name in dict.fromkeys((*question.covariates, *(arrays.matched_on if question.entry.sets else ()))):
         found[name] = np.any([np.isnan(value[..., 0, :]) for value in _values(name, question, visit, arrays)], axis=0)
     return found
 
 
 def silent_covariates(question: Question, visit: int | None, arrays: StudyArrays) -> list[str]:
-    """Return the covariates that are one and the same for all who take part, so that they adjust for nothing."""
-    found = columns_of(question, visit, arrays)
-    if found is None:
+    """Return the covariates of a study that are one and the same for all who take part, so that they adjust for nothing.
+
+    Where a test compares within sets: within each of them.
+    """
+    if not question.covariates:
         return []
+    sets = np.zeros(arrays.case.shape, dtype=np.int64)
+    if question.entry.sets:
+        sets = strata_of(arrays) if arrays.stratum is None else arrays.stratum
+    lacks = list(missing_covariates(question, visit, arrays).values())
+    gone = np.any(lacks, axis=0) | (sets < 0)
     silent = []
     for name in question.covariates:
-        values = [np.where(found.gone[..., None, :], np.nan, own) for own in _values(name, question, visit, arrays)]
-        spread = [np.nanmax(own, axis=-1) - np.nanmin(own, axis=-1) for own in values if not found.gone.all()]
-        if not any((own > 0).any() for own in spread):
+        values = np.concatenate(_values(name, question, visit, arrays), axis=-2)
+        if gone.all() or not _varies_within(values[..., ~gone], sets[~gone]):
             silent.append(name)
     return silent
+
+
+def _varies_within(values: np.ndarray, sets: np.ndarray) -> bool:
+    """Tell whether any of the columns (columns, subjects) has two values within a set."""
+    order = np.argsort(sets, kind="stable")
+    first = np.flatnonzero(np.diff(sets[order], prepend=-2))
+    ordered = values[..., order]
+    return bool((np.maximum.reduceat(ordered, first, axis=-1) > np.minimum.reduceat(ordered, first, axis=-1)).any())
+
+
+def columns_of_visits(question: Question, places: Sequence[int | None], arrays: StudyArrays) -> Columns | None:
+    """Return the columns that covariates make in a model of several visits; None where a question names none.
+
+    What belongs to a subject has a column, and so a coefficient, for each visit; a plate belongs to a sample and has one for all.
+
+    Parameters
+    ----------
+    question : Question
+    places : sequence
+        None for the baseline, and positions of later visits.
+    arrays : StudyArrays
+
+    Returns
+    -------
+    Columns
+        Values of shape (..., visits, columns, subjects); gone of shape (..., visits, subjects).
+    """
+    if not question.covariates:
+        return None
+    parts, gone = [], []
+    for name in question.covariates:
+        covariate = arrays.covariates[name]
+        if name == "plate":
+            wide = _plate_at_visits(covariate, arrays)
+            own = np.stack([wide[0] if place is None else wide[1][..., place, :, :] for place in places], axis=-3)
+            gone.append(np.isnan(own[..., 0, :]))
+            own = np.where(np.isnan(own), 0.0, own)
+            last = _without_last(np.moveaxis(own, -3, -2).reshape(*own.shape[:-3], own.shape[-2], -1))
+            own = np.moveaxis(last.reshape(*own.shape[:-3], own.shape[-2], len(places), -1), -2, -3)
+        else:
+            value = _at_baseline(covariate, arrays)
+            lacks = np.isnan(value[..., 0, :])
+            gone.append(np.repeat(lacks[..., None, :], len(places), axis=-2))
+            value = np.where(lacks[..., None, :], 0.0, value)
+            value = _without_last(value) if covariate.levels else value
+            which = np.eye(len(places))[:, :, None, None] * value[..., None, None, :, :]
+            own = which.reshape(*which.shape[:-3], -1, which.shape[-1])
+        parts.append(own)
+    shape = np.broadcast_shapes(*(part.shape[:-3] for part in parts), arrays.case.shape[:-1])
+    values = np.concatenate([np.broadcast_to(part, (*shape, *part.shape[-3:])) for part in parts], axis=-2)
+    return Columns(values, np.any(np.broadcast_arrays(*gone), axis=0))
+
+
+def strata_of(arrays: StudyArrays) -> np.ndarray:
+    """Return the stratum of each subject, (..., subjects): the combination of what groups were frequency-matched on at baseline.
+
+    -1 where one of it is not known.
+
+    Raises
+    ------
+    OptionError
+        Numbers that are measured rather than classes.
+    """
+    strata = np.zeros(arrays.case.shape, dtype=np.int64)
+    for name in arrays.matched_on:
+        covariate = arrays.covariates[name]
+        value = _codes(covariate, arrays) if covariate.levels else _at_baseline(covariate, arrays)[..., 0, :]
+        lacks = np.isnan(value)
+        number = np.where(lacks, 0, np.unique(np.where(lacks, 0.0, value), return_inverse=True)[1].reshape(value.shape))
+        if covariate.levels == 0 and (n := _most_different(np.where(lacks, np.nan, value))) > MOST_CLASSES:
+            raise OptionError(
+                f"strata of {name!r}: it holds {n} different numbers, so that hardly a case and a control would share a stratum. "
+                f"Put classes of it, such as ten-year bands, into a column of their own and name that in Design(matched_on=...), "
+                f"or take it as a covariate: covariates=({name!r},) of linear_model."
+            )
+        strata = np.where((strata < 0) | lacks, -1, strata * (int(number.max(initial=0)) + 1) + number)
+    return strata
+
+
+def _codes(covariate: Covariate, arrays: StudyArrays) -> np.ndarray:
+    value = covariate.value[..., : arrays.n_baseline, :]
+    return np.take_along_axis(value, (~np.isnan(value)).argmax(axis=-2)[..., None, :], axis=-2)[..., 0, :]
+
+
+def _most_different(value: np.ndarray) -> int:
+    """Count the different numbers of each row, NaN apart, and return the largest count."""
+    ordered = np.sort(value, axis=-1)
+    with np.errstate(invalid="ignore"):
+        return int(1 + (np.diff(ordered, axis=-1) > 0).sum(axis=-1).max(initial=0))
 
 
 def _values(name: str, question: Question, visit: int | None, arrays: StudyArrays) -> list[np.ndarray]:
@@ -83,20 +182,27 @@ def _at_baseline(covariate: Covariate, arrays: StudyArrays) -> np.ndarray:
     if covariate.levels == 0:
         with np.errstate(invalid="ignore"):
             return (np.where(known, value, 0.0).sum(axis=-2) / known.sum(axis=-2))[..., None, :]
-    first = np.take_along_axis(value, known.argmax(axis=-2)[..., None, :], axis=-2)[..., 0, :]
-    return _indicators(first, covariate.levels)
+    return _indicators(_codes(covariate, arrays), covariate.levels)
 
 
-def _of_plate(covariate: Covariate, question: Question, visit: int | None, arrays: StudyArrays) -> list[np.ndarray]:
+def _plate_at_visits(covariate: Covariate, arrays: StudyArrays) -> tuple[np.ndarray, np.ndarray]:
+    """Indicators (..., levels, subjects) at baseline, averaged over its visits, and later (..., visits, levels, subjects)."""
     value, n = covariate.value, arrays.n_baseline
     value = np.broadcast_to(value, (*value.shape[:-2], arrays.n_visits, value.shape[-1]))
-    at = _indicators(value, covariate.levels)  # (..., visits, columns, subjects)
+    at = _indicators(value, covariate.levels)
     there = ~np.isnan(at[..., :n, :, :])
     with np.errstate(invalid="ignore"):
         base = np.where(there, at[..., :n, :, :], 0.0).sum(axis=-3) / there.sum(axis=-3)
+    return base, at[..., n:, :, :]
+
+
+def _of_plate(covariate: Covariate, question: Question, visit: int | None, arrays: StudyArrays) -> list[np.ndarray]:
+    base, at = _plate_at_visits(covariate, arrays)
     if question.kind == BASELINE or visit is None:
         return [base]
-    later = at[..., n + visit, :, :]
+    later = at[..., visit, :, :]
+    if "visits" in question.entry.takes:
+        return [later, base]
     if "baseline" not in question.entry.takes:
         return [later - base]
     alike = ((later == base) | np.isnan(later - base)).all(axis=(-2, -1), keepdims=True)  # then one set of columns is enough

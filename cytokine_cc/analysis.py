@@ -19,7 +19,7 @@ from .exclusions import explain_nonpositive
 from .kernels import TESTS
 from .kernels.common import QUESTIONS
 from .plan import Plan
-from .questions import Baseline, ChangeBetween, ChangeWithin, Question
+from .questions import Baseline, ChangeBetween, ChangeWithin, Question, seeded
 from .results import Results
 from .study import Study
 from .summaries import descriptives
@@ -296,8 +296,13 @@ def _answers(study: Study, questions: Iterable[Question]) -> list[Results]:
         if study.panel.logged is not None and question.scale == "raw":
             held = study.panel.logged
             raise OptionError(f"{question.kind}: scale='raw' is refused, since the file holds {held} values. Use a log scale.")
-    try:
-        found = run(questions, arrays_for(study, questions), detail=True)
-    except NonPositiveError as error:
-        explain_nonpositive(study, questions, error)
-    return [results_of(study, question, contrasts) for question, contrasts in zip(questions, found, strict=True)]
+    answers: dict[str, Results] = {}
+    for wide in (False, True):  # models of all visits also take who has no baseline
+        asked = [seeded(question) for question in questions if ("visits" in question.entry.takes) is wide]
+        own = study.with_semi_paired if wide and asked else study
+        try:
+            found = run(asked, arrays_for(own, asked), detail=True)
+        except NonPositiveError as error:
+            explain_nonpositive(own, asked, error)
+        answers |= {question.kind: results_of(own, question, contrasts) for question, contrasts in zip(asked, found, strict=True)}
+    return [answers[question.kind] for question in questions]

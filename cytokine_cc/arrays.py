@@ -48,6 +48,8 @@ class StudyArrays:
         As in `Panel`.
     covariates : mapping of str to Covariate
         Those that a question may name; "plate" is the plate of each sample.
+    matched_on : tuple of str
+        Covariates whose combinations of levels are the strata of frequency matching; () where there is none.
     """
 
     value: np.ndarray
@@ -62,6 +64,7 @@ class StudyArrays:
     n_baseline: int = 1
     logged: str | None = None
     covariates: Mapping[str, Covariate] = field(default_factory=dict)
+    matched_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -188,10 +191,10 @@ NOTE_TEXTS = {
     Note.RANKED_HIGHEST: "values above the lowest upper limit are tied highest",
     Note.NO_SET: "not tested: no matched set has values of both a case and a control",
     Note.NO_VARIATION: "not tested: cases and controls of each matched set have the same values",
-    Note.INFINITE: "separation: within the matched sets no control lies on the cases' side, so that the odds ratio is infinite or 0 "
-    'and its interval open there; penalty="firth" gives a finite one',
-    Note.COVARIATE_SEPARATES: "separation: the covariates tell cases from controls in some or all matched sets, so that their own "
-    "odds ratios are infinite",
+    Note.INFINITE: "separation: within the matched sets no control lies on the cases' side, so that the odds ratio is infinite "
+    'or 0 and its interval open there; penalty="firth" gives a finite one',
+    Note.COVARIATE_SEPARATES: "separation: the covariates tell cases from controls in some or all matched sets, so that their "
+    "own odds ratios are infinite",
     Note.SINGULAR: "not tested: the covariance matrix of the visits has no maximum of the likelihood inside its range",
     Note.SEMI_PAIRED: "{n} subjects without a value at every visit enter by those that they have",
     Note.NO_PRIOR: "too few analytes for a prior variance: not moderated",

@@ -16,7 +16,7 @@ from .covariates import arrays_for
 from .engine import Contrast
 from .exclusions import excluded_cells
 from .kernels.common import BASELINE, WITHIN
-from .limits import back_transform
+from .limits import back_transform, to_scale
 from .questions import Question
 from .results import Results, count_column, table_of, text_column
 from .study import Study
@@ -29,6 +29,8 @@ _ESTIMANDS = {
     ("shift", True): "pseudo-median shift (ratio)",
     ("shift", False): "pseudo-median shift (difference)",
     **{("probability", log): "P(case > control) + P(=)/2" for log in (True, False)},
+    ("odds", True): "odds ratio per doubling",
+    ("odds", False): "odds ratio per unit",
 }
 _ONE = re.compile(r"\b1 (value|number|subject)s\b")
 
@@ -56,9 +58,9 @@ def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, 
         return back_transform(s[name], back) if name in s else np.full(m, np.nan)
 
     def effect(values: np.ndarray) -> np.ndarray:
-        return back_transform(values, back) if entry.estimand in ("mean", "shift") else values
+        return to_effect(values, entry.estimand, back)
 
-    methods = np.array([*entry.methods, ""], dtype=object)
+    methods = np.array([*(name.format(n=f"{question.n_resamples:,}") for name in entry.methods), ""], dtype=object)
     sides = ("case", "control")
     return {
         "analyte": text_column(study.analytes.to_numpy(dtype=object)),
@@ -91,6 +93,15 @@ def _columns(study: Study, question: Question, contrast: Contrast) -> dict[str, 
     }
 
 
+def to_effect(values: np.ndarray, estimand: str, scale: str) -> np.ndarray:
+    """Return estimates as they are shown: back-transformed, of odds per doubling (per unit on the raw scale)."""
+    if estimand == "odds":
+        per = 1.0 if scale == "raw" else float(to_scale(np.log(2.0), scale, "ln"))
+        with np.errstate(over="ignore"):
+            return np.exp(values * per)
+    return back_transform(values, scale) if estimand in ("mean", "shift") else values
+
+
 def contrast_label(question: Question, visit: int | None, group: str, baseline: str, later: Sequence[str]) -> tuple[str, str]:
     """Return the contrast, stating the sign, and the label of the visit it belongs to."""
     sign = "-" if question.scale == "raw" else "/"
@@ -118,16 +129,21 @@ def _notes(study: Study, question: Question, contrast: Contrast) -> np.ndarray:
 def _common_notes(study: Study, question: Question, visit: int | None) -> str:
     notes = []
     if question.kind != WITHIN:
-        if study.design.matching == "sets" and not question.entry.paired:
+        matching, on = study.design.matching, study.design.matched_on
+        if matching == "sets" and not question.entry.matched:
             notes.append("matched sets ignored as asked")
-        left = [name for name in study.design.matched_on if name not in question.covariates]
-        if left and study.design.matching == "frequency":
-            notes.append(f"matching variables not adjusted for: {', '.join(left)}")
+        if matching == "frequency":
+            left = [name for name in on if name not in question.covariates]
+            if question.entry.sets:
+                notes.append(f"sets are strata of {', '.join(on)}")
+            elif left:
+                notes.append(f"matching variables not adjusted for: {', '.join(left)}")
     if question.kind == BASELINE and study.plate_by_group < PLATE_ALPHA and "plate" not in question.covariates:
         notes.append(f"plate is associated with group (chi-square p = {study.plate_by_group:.2g})")
     for name in silent_covariates(question, visit, arrays_for(study, [question])) if question.covariates else ():
         one = "both samples of each subject are on one plate" if name == "plate" and visit is not None else "it does not vary"
-        notes.append(f"{name} adjusts for nothing here: {one}")
+        more = f"{one}, or only between sets" if question.entry.sets else one
+        notes.append(f"{name} adjusts for nothing here: {more}")
     return "; ".join(notes)
 
 

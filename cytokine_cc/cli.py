@@ -170,7 +170,8 @@ def _certify(study: str, name: str, n_sim: int, seed: int, jobs: int, out: str |
 
 def _check_plan(plan: Plan, scenario: Scenario, where: str) -> None:
     """Refuse a plan that the design of a scenario does not allow, in a message that names both."""
-    from .engine import Sides, check_matching, contrasts_of
+    from .engine import contrasts_of
+    from .entering import Sides, check_matching
 
     arrays = scenario.draw_arrays(1, range(1))
     try:

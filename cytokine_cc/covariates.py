@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 
 def arrays_for(study: Study, questions: Iterable[Question]) -> StudyArrays:
-    """Return the arrays of a study, with the covariates that the questions name."""
+    """Return the arrays of a study with the covariates that the questions name and, where they need strata, what those are of."""
+    questions = list(questions)
     names = [name for question in questions for name in question.covariates]
+    if any(question.entry.sets for question in questions):
+        names += study.arrays.matched_on
     return replace(study.arrays, covariates=covariates_of(study, names)) if names else study.arrays
 
 

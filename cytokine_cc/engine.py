@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from .adjusting import columns_of
+from .adjusting import columns_of, columns_of_visits
 from .arrays import Note, Response, StudyArrays
+from .entering import Sides, check_matching, only_whole_sets, without
 from .errors import OptionError, did_you_mean, quoted
-from .kernels import TESTS, Statistics, hedges_g, moments
-from .kernels.common import BASELINE, WITHIN, by_rows
+from .kernels import Statistics, hedges_g, moments
+from .kernels.common import BASELINE, WITHIN
 from .limits import SUBSTITUTES, anywhere, count, missing, nowhere, settled, unflagged
 from .multiplicity import adjust_pvalues
 from .questions import Question
-from .responses import Responses, tie
+from .responses import Responses, any_of, tie
 
 # Values worked on at a time; blocks bound the memory and do not change a bit of the answer.
 BLOCK_VALUES = 250_000
@@ -116,88 +117,6 @@ def contrasts_of(question: Question, arrays: StudyArrays) -> list[tuple[int | No
     return [(arrays.later.index(label), group) for group in groups for label in visits]
 
 
-def check_matching(question: Question, sides: Sides) -> None:
-    """Refuse a paired test without pairs, and an unmatched test of matched sets that was not asked for."""
-    if question.kind == WITHIN:
-        return
-    entry = question.entry
-    if entry.paired and not sides.matched:
-        others = [name for name, other in TESTS.items() if question.kind in other.questions and not other.paired]
-        raise OptionError(
-            f"{question.kind}: {entry.name!r} pairs each case with a control, but the design names no matched sets. "
-            "Name their column with Design(matched_set=...) (in a study file: matched_set in [design]; in a scenario: [matching] "
-            f'kind = "sets"), or use {quoted(others)}.'
-        )
-    if entry.paired and not sides.one_to_one:
-        raise OptionError(
-            f"{question.kind}: {entry.name!r} needs one case and one control in each matched set; some sets have more. "
-            "Leave the surplus subjects out with study.select(subjects=...), or use ignore_matching=True (in a "
-            "file: ignore_matching = true in [plan]) with an unmatched test."
-        )
-    if not entry.paired and sides.matched and not question.ignore_matching:
-        paired = [name for name, other in TESTS.items() if question.kind in other.questions and other.paired]
-        raise OptionError(
-            f"{question.kind}: {entry.name!r} would ignore the matched sets of the design. Use {quoted(paired)} "
-            "(sets of one case and one control), or say ignore_matching=True (in a file: ignore_matching = true in [plan])."
-        )
-
-
-class Sides:
-    """Where cases and controls stand along the subject axis; in the order of their sets where there are any."""
-
-    def __init__(self, arrays: StudyArrays):
-        case, stratum = arrays.case, arrays.stratum
-        self.matched = stratum is not None
-        self.one_to_one = False
-        if stratum is not None:
-            case, stratum = np.broadcast_arrays(case, stratum)
-            order = np.lexsort((stratum, ~case), axis=-1)
-        else:
-            order = np.argsort(~case, axis=-1, kind="stable")
-        n = int(case.reshape(-1, case.shape[-1])[0].sum())
-        self.case, self.control = order[..., :n], order[..., n:]
-        if stratum is not None and self.case.shape == self.control.shape:
-            sets = [np.take_along_axis(stratum, side, axis=-1) for side in (self.case, self.control)]
-            self.one_to_one = bool((sets[0] == sets[1]).all() and (np.diff(sets[0], axis=-1) > 0).all())
-        self._runs = {"case": _run(self.case), "control": _run(self.control)}
-
-    def take(self, array: np.ndarray, group: str) -> np.ndarray:
-        """Pick the subjects of a group; each row in one piece."""
-        index = self.case if group == "case" else self.control
-        if not any(array.strides):  # one value, broadcast
-            return array[..., : index.shape[-1]]
-        run = self._runs[group]
-        if run is not None:
-            return by_rows(array[..., run])
-        if index.ndim == 1:
-            return np.ascontiguousarray(array[..., index])
-        return np.take_along_axis(array, index[..., None, :], axis=-1)
-
-    def part(self, values: Response, group: str) -> Response:
-        """Pick the subjects of a group from all that is known of them; what is one array stays one."""
-        parts = {id(array): array for array in values}
-        taken = {key: self.take(array, group) for key, array in parts.items()}
-        return Response(*(taken[id(array)] for array in values))
-
-    def either(self, flags: np.ndarray) -> np.ndarray:
-        """Flag both members of each 1:1 set where one of them is flagged."""
-        found = self.take(flags, "case") | self.take(flags, "control")
-        out = np.zeros(flags.shape, dtype=bool)
-        for index in (self.case, self.control):
-            if index.ndim == 1:
-                out[..., index] = found
-            else:
-                np.put_along_axis(out, np.broadcast_to(index[..., None, :], found.shape), found, axis=-1)
-        return out
-
-
-def _run(index: np.ndarray) -> slice | None:
-    """Return the slice that an index is, if it is one: picking it copies nothing."""
-    if index.ndim > 1 or not index.size or (np.diff(index) != 1).any():
-        return None
-    return slice(int(index[0]), int(index[-1]) + 1)
-
-
 def _blocks(arrays: StudyArrays) -> Iterator[slice]:
     n = arrays.n_analytes
     per_row = max(1, arrays.value.size // max(1, n * arrays.n_visits))
@@ -216,26 +135,22 @@ def _contrast(
     intervals: bool,
 ) -> Contrast:
     entry = question.entry
-    values, columns = responses.values(visit, question), columns_of(question, visit, responses.arrays)
-    if columns is not None:
-        values = _without(values, columns.gone[..., None, :])
     counts: dict[Note, np.ndarray] = {}
-    if entry.paired and not group:
-        values = _only_whole_pairs(values, sides)
-    if question.rule == "lowest_rank":
-        values = tie(values, counts)
+    values, options = _entering(question, visit, group, responses, sides, counts)
     taken = {name: sides.part(values, name) for name in ((group,) if group else ("case", "control"))}
     whole = taken[group] if group else values
     counts |= _counts(whole, paired=visit is not None, replaced=question.rule in SUBSTITUTES and responses.arrays.n_baseline == 1)
     gone = missing(values.y)
     n = {name: part.y.shape[-1] - count(sides.take(gone, name)) for name, part in taken.items()}
     blocked = _blocked(whole, n, counts, paired=visit is not None)
-    x, y, options = _samples(question, visit, group, responses, sides, taken, gone)
-    options |= {"alternative": question.alternative, "conf_level": question.conf_level if intervals else None}
-    if columns is not None:
-        options["covariates"] = tuple(sides.take(columns.values, name) for name in ("case", "control"))
+    x, y, more = _samples(question, visit, group, responses, sides, taken, gone)
+    options |= more | {"alternative": question.alternative, "conf_level": question.conf_level if intervals else None}
     if "feed" in entry.takes:
         options["feed"] = (blocked == 0) & (count(whole.below | whole.above) <= MOST_REPLACED * sum(n.values()))
+    if entry.sets:
+        options["sets"] = tuple(sides.take(sides.sets, name) for name in ("case", "control"))
+    if "resamples" in entry.takes:
+        options |= {"n_resamples": question.n_resamples, "seed": question.seed}
     statistics = entry.function(x, y, **options, **dict(question.options))
     if statistics.side is None:  # a user's own
         statistics = statistics._replace(side=np.sign(statistics.estimate))
@@ -246,6 +161,43 @@ def _contrast(
             _blank_bounded(contrast.summary, count(whole.below | whole.above) > 0)
         contrast.entered = ~gone
     return contrast
+
+
+def _entering(
+    question: Question, visit: int | None, group: str, responses: Responses, sides: Sides, counts: dict[Note, np.ndarray]
+) -> tuple[Response, dict[str, Any]]:
+    """Return what enters a contrast, before it is split by group, and what the test is told of covariates and other visits."""
+    entry, arrays, options = question.entry, responses.arrays, {}
+    if "visits" in entry.takes:
+        return _entering_by_visit(question, visit, responses, sides, counts)
+    values, columns = responses.values(visit, question), columns_of(question, visit, arrays)
+    if columns is not None:
+        values = without(values, columns.gone[..., None, :])
+        options["covariates"] = tuple(sides.take(columns.values, name) for name in ("case", "control"))
+    if entry.matched and not group:
+        values = only_whole_sets(values, sides, entry)
+    if question.rule == "lowest_rank":
+        values = tie(values, counts)
+    return values, options
+
+
+def _entering_by_visit(
+    question: Question, visit: int | None, responses: Responses, sides: Sides, counts: dict[Note, np.ndarray]
+) -> tuple[Response, dict[str, Any]]:
+    """Return who enters a model of all visits, by any of them, and the values of each."""
+    places, found = responses.all_visits(question)
+    columns, options = columns_of_visits(question, places, responses.arrays), {}
+    if columns is not None:
+        found = [without(own, columns.gone[..., v, None, :]) for v, own in enumerate(found)]
+        options["covariates"] = tuple(sides.take(columns.values, name) for name in ("case", "control"))
+    at = places.index(visit)
+    values = any_of(found, found[at].point - found[0].point)
+    gone = np.isnan(values.y)
+    by_visit = np.stack([np.where(gone, np.nan, own.y) for own in found], axis=-2)
+    lacks = np.isnan(by_visit).any(axis=-2) & ~gone
+    counts[Note.SEMI_PAIRED] = count(lacks)
+    visits = tuple(sides.take(by_visit, name) for name in ("case", "control"))
+    return values, options | {"visits": visits, "at": at}
 
 
 def _samples(
@@ -271,25 +223,6 @@ def _samples(
     if "bounds" in question.entry.takes and (np.isinf(x.y).any() or np.isinf(y.y).any()):
         options["bounds"] = (*x[1:4], *y[1:4])  # point, low, high
     return x.y, y.y, options
-
-
-def _without(values: Response, gone: np.ndarray) -> Response:
-    """Leave out subjects."""
-    if not anywhere(gone):
-        return values
-    numbers = {name: np.where(gone, np.nan, getattr(values, name)) for name in ("y", "point", "low", "high")}
-    flags = {name: settled(getattr(values, name) & ~gone) for name in Response._fields[4:]}
-    return Response(**numbers, **flags)
-
-
-def _only_whole_pairs(values: Response, sides: Sides) -> Response:
-    """Leave out a member of a set whose partner has no value."""
-    gone = sides.either(np.isnan(values.y))
-    # A limit that is not known matters only where the pair would otherwise have entered.
-    unknown = values.unknown & ~sides.either(np.isnan(values.y) & ~values.unknown)
-    numbers = {name: np.where(gone, np.nan, getattr(values, name)) for name in ("y", "point", "low", "high")}
-    flags = {name: getattr(values, name) & ~gone for name in ("below", "above", "borrowed", "partial", "stuck")}
-    return Response(**numbers, **flags, unknown=unknown)
 
 
 def _counts(values: Response, *, paired: bool, replaced: bool) -> dict[Note, np.ndarray]:
@@ -351,7 +284,7 @@ def _summary(taken: dict[str, Response]) -> dict[str, np.ndarray]:
     out: dict[str, np.ndarray] = {}
     for name, part in taken.items():
         m = moments(part.point)
-        out |= {f"n_{name}": m.n.astype(np.int64), f"mean_{name}": m.mean, f"sd_{name}": np.sqrt(m.var)}
+        out |= {f"n_{name}": (~np.isnan(part.y)).sum(axis=-1), f"mean_{name}": m.mean, f"sd_{name}": np.sqrt(m.var)}
         out |= {f"n_below_{name}": part.below.sum(axis=-1), f"n_above_{name}": part.above.sum(axis=-1)}
     return out
 

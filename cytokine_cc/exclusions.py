@@ -28,6 +28,12 @@ _REASONS = {
     _UNKNOWN: "beyond a limit that is not known at {visit}",
     _BOTH_SIDES: "below at one visit of {visit} and above at another",
 }
+# Why a value that is there does not enter, by what a test needs of a pair or set.
+_SET_REASONS = {
+    "pair": "no value in the matched partner",
+    "two": "no other value in the matched set",
+    "both": "no value of a case, or of a control, in the matched set",
+}
 
 
 def excluded_cells(study: Study, question: Question, contrasts: list[Contrast]) -> pd.DataFrame:
@@ -68,7 +74,7 @@ def _of_usable_subjects(study: Study, question: Question, contrast: Contrast, vi
     subjects = study.subjects.index.to_numpy(dtype=object)
     n = len(study.baseline_visits)
     if contrast.visit is not None:
-        absent = here & (study.sample_at[n + contrast.visit] < 0)
+        absent = here & (study.sample_at[n + contrast.visit] < 0) & ~np.asarray(contrast.entered).any(axis=0)
         if absent.any():
             parts.append(_rows(subjects[absent], visit, "", f"no sample at {visit}"))
         here = here & ~absent
@@ -80,10 +86,7 @@ def _of_usable_subjects(study: Study, question: Question, contrast: Contrast, vi
 
 
 def _cell_reasons(study: Study, question: Question, contrast: Contrast, cells: tuple[np.ndarray, ...]) -> np.ndarray:
-    n = len(study.baseline_visits)
-    places = [(study.baseline, slice(0, n))]
-    if contrast.visit is not None:
-        places.insert(0, (study.visits[contrast.visit], slice(n + contrast.visit, n + contrast.visit + 1)))
+    places = _places(study, question, contrast)
     codes = np.stack([_place_codes(study, question.rule, place, cells) for _, place in places])
     kinds, which = np.unique(codes, axis=1, return_inverse=True)
     texts = [
@@ -96,13 +99,23 @@ def _cell_reasons(study: Study, question: Question, contrast: Contrast, cells: t
     for name, lacking in _lacking(study, question, contrast).items():
         at = lacking[cells[1]]
         reasons[at] = [f"{reason}; no value of {name}" if reason else f"no value of {name}" for reason in reasons[at]]
-    # The value is there and still did not enter: a pair needs both of its members.
-    return np.where(reasons == "", "no value in the matched partner", reasons)
+    # The value is there and still did not enter: too little of its pair or set is.
+    return np.where(reasons == "", _SET_REASONS["pair" if question.entry.paired else question.entry.sets or "pair"], reasons)
+
+
+def _places(study: Study, question: Question, contrast: Contrast) -> list[tuple[str, slice]]:
+    """Return label and place of the visits that a value is needed at; of a model of all visits, those of the model."""
+    n = len(study.baseline_visits)
+    later = [] if contrast.visit is None else [contrast.visit]
+    if "visits" in question.entry.takes:
+        asked = getattr(question, "visits", None) or study.visits
+        later = [study.visits.index(label) for label in asked]
+    return [*((study.visits[v], slice(n + v, n + v + 1)) for v in later), (study.baseline, slice(0, n))]
 
 
 def _lacking(study: Study, question: Question, contrast: Contrast) -> dict[str, np.ndarray]:
-    """Flag, for each covariate, the subjects without it."""
-    if not question.covariates:
+    """Flag, for each covariate, and what strata are made of, the subjects without it."""
+    if not question.covariates and not question.entry.sets:
         return {}
     return missing_covariates(question, contrast.visit, arrays_for(study, [question]))
 

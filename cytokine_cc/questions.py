@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
+
+import numpy as np
 
 from .errors import OptionError, did_you_mean, fraction, one_of, quoted, texts, true_or_false, whole_number
 from .kernels import TESTS, Test, user_test
@@ -58,9 +60,9 @@ class Question:
     ignore_matching : bool
         Allow an unmatched test in spite of matched sets.
     n_resamples : int
-        For tests and corrections that resample.
+        For tests and corrections that resample. As many arrangements or fewer are gone through one by one.
     seed : int, optional
-        For the same.
+        For the same. None: a new one at each run, which ``Results.meta["seed"]`` tells.
     options : mapping
         The test's own options, such as ``{"trend": True}`` of "moderated_t".
 
@@ -235,6 +237,20 @@ def _visit_labels(visits: Any) -> tuple[str, ...] | None:
     if labels is not None and (not labels or "" in labels or len(set(labels)) < len(labels)):
         raise OptionError(f"`visits` must name one or more visits, once each; got {visits!r}.")
     return labels
+
+
+def seeded(question: Question, entropy: int | None = None) -> Question:
+    """Give a question that resamples a seed where it has none, so that what was done can be done again.
+
+    Parameters
+    ----------
+    question : Question
+    entropy : int, optional
+        What the seed is made of; None: the operating system's.
+    """
+    if question.seed is not None or "resamples" not in question.entry.takes:
+        return question
+    return replace(question, seed=int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
 
 KINDS: dict[str, type[Question]] = {BASELINE: Baseline, WITHIN: ChangeWithin, BETWEEN: ChangeBetween}

@@ -41,6 +41,12 @@ class Responses:
             self._changes[key] = _change(*self.pair(visit, question))
         return self._changes[key]
 
+    def all_visits(self, question: Question) -> tuple[list[int | None], list[Response]]:
+        """Return the visits of a model of all visits, the baseline (None) first, and the response at each."""
+        asked = getattr(question, "visits", None) or self.arrays.later
+        places = [None, *sorted(self.arrays.later.index(label) for label in asked)]
+        return places, [self.at(place, question) for place in places]
+
     def pair(self, visit: int | None, question: Question) -> tuple[Response, Response]:
         """Return a later visit and the baseline; a mean that equals the later value but for rounding is made equal."""
         later, base = self.at(visit, question), self.at(None, question)
@@ -70,6 +76,32 @@ def _change(later: Response, base: Response) -> Response:
         "stuck": beyond[0] & beyond[1] & there,
     }
     return Response(change, change, change, change, **{name: settled(flag) for name, flag in flags.items()})
+
+
+def any_of(responses: list[Response], change: np.ndarray) -> Response:
+    """Return what enters a model of several visits, before it is split by group: who has a value at any of them.
+
+    Parameters
+    ----------
+    responses : list of Response
+        Of the visits, the baseline first.
+    change : ndarray
+        Of the visit in question since baseline, for means and SDs; NaN where a subject lacks one of the two.
+
+    Returns
+    -------
+    Response
+        `y` is 0 for who enters; `stuck` are those of whom no value is known but for a limit.
+    """
+    there = [~np.isnan(response.y) for response in responses]
+    enters = np.any(there, axis=0)
+    beyond = [(response.below | response.above) & own for response, own in zip(responses, there, strict=True)]
+    flags = {name: np.any([getattr(response, name) for response in responses], axis=0) for name in ("below", "above", "borrowed")}
+    flags |= {"unknown": np.any([response.unknown for response in responses], axis=0), "partial": responses[0].partial & enters}
+    flags["stuck"] = enters & np.all([own | ~here for own, here in zip(beyond, there, strict=True)], axis=0)
+    y = np.where(enters & ~flags["unknown"], 0.0, np.nan)
+    point = np.where(np.isnan(y), np.nan, change)
+    return Response(y, point, point, point, **{name: settled(flag) for name, flag in flags.items()})
 
 
 def tie(values: Response, counts: dict[Note, np.ndarray]) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -73,15 +74,9 @@ class Study:
         faults.raise_if_any()
         roles, sets, excluded = _usable(self.panel, before, roles, sets)
         _check_left(self.design, roles, excluded, faults)
-        ordered = [subject for role in ("case", "control") for subject, own in roles.items() if own == role]
-        subjects = pd.DataFrame(
-            {"role": [roles[subject] for subject in ordered], "matched_set": [sets.get(subject, "") for subject in ordered]},
-            index=pd.Index(ordered, name="subject", dtype=object),
-            dtype=object,
-        )
-        for name, value in (("baseline", "+".join(before)), ("visits", later), ("subjects", subjects)):
+        for name, value in (("baseline", "+".join(before)), ("visits", later)):
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "excluded", pd.DataFrame(excluded, columns=list(EXCLUDED_COLUMNS), dtype=object))
+        self._set_subjects(roles, sets, excluded)
 
     def __repr__(self) -> str:
         n = self.excluded["subject"].nunique()
@@ -154,7 +149,32 @@ class Study:
             later=self.visits,
             n_baseline=len(self.baseline_visits),
             logged=panel.logged,
+            matched_on=self.design.matched_on if self.design.matching == "frequency" else (),
         )
+
+    @cached_property
+    def with_semi_paired(self) -> Study:
+        """The same study, where who has no sample at baseline but a later one is usable: models of all visits take them."""
+        before, later = self.baseline_visits, self.visits
+        roles, sets = _by_subject(self.panel, self.design, Faults(StudyError, ""))
+        roles, sets, excluded = _usable(self.panel, before, roles, sets, later)
+        if len(roles) == len(self.subjects):
+            return self
+        wider = copy(self)
+        for name in ("sample_at", "arrays", "plate_by_group", "with_semi_paired"):
+            wider.__dict__.pop(name, None)
+        wider._set_subjects(roles, sets, excluded)
+        return wider
+
+    def _set_subjects(self, roles: dict[str, str], sets: dict[str, str], excluded: list[tuple[str, str, str, str]]) -> None:
+        ordered = [subject for role in ("case", "control") for subject, own in roles.items() if own == role]
+        subjects = pd.DataFrame(
+            {"role": [roles[subject] for subject in ordered], "matched_set": [sets.get(subject, "") for subject in ordered]},
+            index=pd.Index(ordered, name="subject", dtype=object),
+            dtype=object,
+        )
+        object.__setattr__(self, "subjects", subjects)
+        object.__setattr__(self, "excluded", pd.DataFrame(excluded, columns=list(EXCLUDED_COLUMNS), dtype=object))
 
     @cached_property
     def plate_by_group(self) -> float:
@@ -279,11 +299,11 @@ def _one_each(
 
 
 def _usable(
-    panel: Panel, before: tuple[str, ...], roles: dict[str, str], sets: dict[str, str]
+    panel: Panel, before: tuple[str, ...], roles: dict[str, str], sets: dict[str, str], later: tuple[str, ...] = ()
 ) -> tuple[dict[str, str], dict[str, str], list[tuple[str, str, str, str]]]:
-    """Set aside who has no baseline, and then whose set has no partner left."""
+    """Set aside who has no baseline (nor one of the `later` visits), and then whose set has no partner left."""
     label = "+".join(before)
-    at_baseline = panel.samples["visit"].isin(before).to_numpy()
+    at_baseline = panel.samples["visit"].isin((*before, *later)).to_numpy()
     there = set(panel.samples["subject"].to_numpy(dtype=object)[at_baseline])
     excluded = [(subject, label, "", "no sample at baseline") for subject in roles if subject not in there]
     roles = {subject: role for subject, role in roles.items() if subject in there}

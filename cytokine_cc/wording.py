@@ -60,6 +60,8 @@ _ESTIMATES = {
     ("shift", True): "Hodges-Lehmann shifts as ratios",
     ("shift", False): "Hodges-Lehmann shifts",
     **{("probability", log): "probabilities that {case} lies above {control} (ties halved)" for log in (True, False)},
+    ("odds", True): "odds ratios per doubling {of}",
+    ("odds", False): "odds ratios per unit {of}",
 }
 
 
@@ -73,12 +75,12 @@ def analysis_text(analysis: Analysis) -> str:
     plan, study, results = analysis.plan, analysis.study, analysis.results
     visits = {kind: visit_names(dict.fromkeys(answer.table["visit"])) for kind, answer in results.items()}
     above = _beyond(study)[1].any()
-    told = {"sets": study.design.matching == "sets"}
+    sets, strata = study.design.matching == "sets", _strata_words(study)
     parts = [
         simulated_text(study),
         _study_text(study),
         _limits_text(study),
-        *_questions_text(plan.questions, "were", visits, **told),
+        *_questions_text(plan.questions, "were", visits, sets=sets, strata=strata),
     ]
     parts.append(_above_text(plan) if above else "")
     parts += [text for kind, answer in results.items() for text in (_methods_text(kind, answer), _untested_text(kind, answer))]
@@ -111,11 +113,11 @@ def _level_text(plan: Plan, be: str) -> str:
 
 
 def _questions_text(
-    questions: Iterable[Question], be: str, visits: Mapping[str, str], *, sets: bool = True, limits: bool = True
+    questions: Iterable[Question], be: str, visits: Mapping[str, str], *, sets: bool = True, strata: str = "matched sets"
 ) -> list[str]:
     """Say what each question does, and then once what they share."""
     questions = list(questions)
-    parts = [_comparison(question, be, visits.get(question.kind, "")) for question in questions]
+    parts = [_comparison(question, be, visits.get(question.kind, ""), strata) for question in questions]
     for words in (_scale_words, _estimate_words, _rule_words, _correction_words):
         parts.append(_shared(questions, words, be))
     ignored = [NAMES[question.kind] for question in questions if question.ignore_matching and sets]
@@ -124,7 +126,11 @@ def _questions_text(
     return [*parts, *(text for question in questions if (text := _unused(question, be)))]
 
 
-def _comparison(question: Question, be: str, visits: str) -> str:
+def _strata_words(study: Study) -> str:
+    return f"strata of {joined(study.design.matched_on)}" if study.design.matching == "frequency" else "matched sets"
+
+
+def _comparison(question: Question, be: str, visits: str, strata: str) -> str:
     asked = getattr(question, "visits", None)
     later = visits or ("each later visit" if asked is None else visit_names(asked))
     if question.kind == BASELINE:
@@ -139,7 +145,15 @@ def _comparison(question: Question, be: str, visits: str) -> str:
     options = " and ".join(question.entry.option_words[option] for option in question.options)
     own = f", {options}" if options else ""
     covariates = f", adjusted for {joined(question.covariates)}" if question.covariates else ""
-    return f"{subject} by {question.entry.label}{own}{covariates} ({sides[question.alternative]})."
+    within = f" within {strata}" if question.entry.sets else ""
+    return f"{subject}{within} by {question.entry.label}{own}{covariates} ({sides[question.alternative]}{_resampling(question)})."
+
+
+def _resampling(question: Question) -> str:
+    if "resamples" not in question.entry.takes:
+        return ""
+    seed = "" if question.seed is None else f", seed {question.seed}"
+    return f"; all arrangements where there are no more than {question.n_resamples:,}, else as many at random{seed}"
 
 
 def _shared(questions: list[Question], words: Callable[[Question, str], str], be: str) -> str:
@@ -162,6 +176,7 @@ def _estimate_words(question: Question, be: str) -> str:
     estimates = _ESTIMATES.get((question.entry.estimand, question.scale != "raw"), "p-values only")
     change = question.kind == BETWEEN
     who = {"case": "the change of a case" if change else "a case", "control": "that of a control" if change else "a control"}
+    who["of"] = "of the change" if change else "of the level"
     return f"results are {estimates.format(**who)}" + (
         f" with {100 * question.conf_level:g}% confidence intervals" if question.entry.conf_type else ""
     )
@@ -183,6 +198,8 @@ def _correction_words(question: Question, be: str) -> str:
 
 def _unused(question: Question, be: str) -> str:
     """Mention settings that this test has no use for, where someone has set them."""
+    if "resamples" in question.entry.takes:
+        return ""
     odd = []
     if question.n_resamples != 9999:
         odd.append(f"n_resamples = {question.n_resamples:,}")
@@ -241,6 +258,8 @@ def _limits_text(study: Study) -> str:
 def _methods_text(kind: str, results: Results) -> str:
     """Say how many p-values were exact, where some were."""
     methods = results.table.loc[results.table["method"] != "", "method"].value_counts()
+    if any("permutations" in name for name in methods.index):
+        return _permutations_text(kind, methods)
     if "exact" not in methods.index:
         return ""
     if len(methods) == 1:
@@ -248,6 +267,14 @@ def _methods_text(kind: str, results: Results) -> str:
     exact = int(methods["exact"])
     others = "the others came from the tie-corrected normal approximation"
     return f"For {NAMES[kind]}, {exact} of {methods.sum()} p-values were exact; {others}."
+
+
+def _permutations_text(kind: str, methods: pd.Series) -> str:
+    """Say how many p-values rest on a sample of arrangements."""
+    sampled = int(methods[["permutations" in name for name in methods.index]].sum())
+    if sampled == methods.sum():
+        return f"For {NAMES[kind]}, all p-values rest on random arrangements."
+    return f"For {NAMES[kind]}, {sampled} of {methods.sum()} p-values rest on random arrangements, the others on all there are."
 
 
 def _untested_text(kind: str, results: Results) -> str:

@@ -65,7 +65,7 @@ class Test:
     rules : tuple of str
         Rules below the limit that it can honour; the first is its own.
     estimand : str
-        "mean", "shift", "probability" (of a case above a control), "odds" (the logarithm of an odds ratio per unit of the analysis
+        "mean", "shift", "probability" (of a case above a control), "odds" (logarithm of an odds ratio per unit of the analysis
         scale) or "none".
     conf_type : str
     methods : tuple of str

@@ -54,7 +54,7 @@ def grid_of(x: np.ndarray, y: np.ndarray, sets: Pair, covariates: Pair | None = 
     """
     x, y = np.atleast_2d(x), np.atleast_2d(y)
     lead = x.shape[:-2]
-    own = np.concatenate([np.broadcast_to(part, (*lead, n)) for part, n in zip(sets, (x.shape[-1], y.shape[-1]), strict=True)], -1)
+    own = np.concatenate([np.broadcast_to(part, (*lead, part.shape[-1])) for part in sets], axis=-1)
     place = _places(own)
     at = place.reshape(*place.shape[:-2], -1)
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..errors import OptionError, quoted, true_or_false, whole_number
 from ..plan import Plan
+from ..questions import seeded
 from ..results import COUNT, NUMBER, TEXT, count_column, read_columns, rows_where, text_column
 from ..text_files import save_text
 from ..versions import versions
@@ -229,6 +230,8 @@ def certify(
     true_or_false("intervals", intervals)
     if progress is not None:
         true_or_false("progress", progress)
+    asked: dict[str, Any] = {question.kind: seeded(question, seed) for question in plan.questions}
+    plan = replace(plan, **asked)
     looked_for, not_asked = _patterns_of(plan, scenario, patterns)
     work = Work.prepare(plan, scenario, looked_for, seed, intervals)
     total: list[Tally] = []

@@ -15,7 +15,7 @@ from ..questions import Question
 
 # Sums over replicates are made of sums over chunks of so many, so that no digit depends on blocks or workers.
 CHUNK = 64
-KNOWN_ESTIMANDS = ("mean", "shift")  # those whose true value follows from a scenario's ratio
+KNOWN_ESTIMANDS = ("mean", "shift", "odds")  # those whose true value follows from a scenario's ratio
 # Estimates are also counted in bins of this width about the truth, for their median; beyond the last bin is infinite.
 _BIN, _BINS = 1 / 256, 2048
 _SUMS = ("error", "error2", "variance", "variance2", "width", "width2", "size", "size2")
@@ -101,6 +101,8 @@ def truth_of(scenario: Any, question: Question, visit: int | None, group: str) -
     """
     ratio = np.asarray(scenario.effect(visit, group), dtype=np.float64)
     null = {"two-sided": ratio == 0, "greater": ratio <= 0, "less": ratio >= 0}[question.alternative]
+    if question.entry.estimand == "odds":
+        return null, ~null, _log_odds(scenario, question, visit, ratio)
     if question.scale != "raw":
         return null, ~null, to_scale(ratio, question.scale, "ln")
     # Equal ratios are equal differences of means only between equal laws.
@@ -113,6 +115,13 @@ def truth_of(scenario: Any, question: Question, visit: int | None, group: str) -
             alike = (ratio == 0) & (same_start | (still[0] & still[1] & alike))
     told = alike | (ratio != 0)
     return null & told, ~null & told, np.where(alike, 0.0, np.nan)
+
+
+def _log_odds(scenario: Any, question: Question, visit: int | None, ratio: np.ndarray) -> np.ndarray:
+    """Return log odds ratios per unit of the analysis scale, of levels at baseline on a log scale; of others only 0 is known."""
+    if visit is not None or question.scale == "raw" or not hasattr(scenario, "log_odds_ratio"):
+        return np.where(ratio == 0, 0.0, np.nan)
+    return np.asarray(scenario.log_odds_ratio()) / to_scale(np.ones(1), question.scale, "ln")
 
 
 def by_chunk(x: np.ndarray, chunk: int) -> np.ndarray:

@@ -35,6 +35,8 @@ class Model:
         True log change of "case" and "control".
     variances : dict of ndarray, shape (analytes,)
         Of the log level of controls at baseline, by what they stem from.
+    within : ndarray, shape (analytes,)
+        Variance of the log level within sets, or within groups where there are none.
     """
 
     n_case: int
@@ -48,6 +50,7 @@ class Model:
     group: np.ndarray
     change: Mapping[str, np.ndarray]
     variances: Mapping[str, np.ndarray]
+    within: np.ndarray
 
     @property
     def values_per_study(self) -> int:
@@ -96,7 +99,8 @@ def model_of(found: Contents) -> Model:
         tail = found.tables["tail"]
         parts["tail"] = {"share": tail["share"], "log_factor": np.log(tail["factor"]), "n_analytes": m}
     variances = _variances(found, parts, covariates)
-    group = _group(found, variances, covariates)
+    within = covariates["within"] + _sum(variances, "set_effect", "covariate_effect")
+    group = _group(found, within)
     if group.any():
         parts["group"] = {"log_ratio": group[:, None]}
     return Model(
@@ -111,6 +115,7 @@ def model_of(found: Contents) -> Model:
         group=group,
         change=change,
         variances=variances,
+        within=within,
     )
 
 
@@ -202,7 +207,7 @@ def _variances(found: Contents, parts: Mapping[str, Mapping[str, Any]], covariat
     return variances
 
 
-def _group(found: Contents, variances: Mapping[str, np.ndarray], covariates: Mapping[str, Any]) -> np.ndarray:
+def _group(found: Contents, within: np.ndarray) -> np.ndarray:
     """True log ratio; an odds ratio per doubling is ln(2) times the log ratio over the variance within sets."""
     table, m = found.tables.get("group"), len(found.analytes)
     if table is None:
@@ -211,7 +216,6 @@ def _group(found: Contents, variances: Mapping[str, np.ndarray], covariates: Map
     if table["sd_units"] is not None:
         total = total + _or_zero(table["sd_units"])[:, 0] * found.columns["log_sd"][:, 0]
     if table["odds_ratio"] is not None:
-        within = covariates["within"] + _sum(variances, "set_effect", "covariate_effect")
         total = total + _log(table["odds_ratio"], m)[:, 0] * within / np.log(2)
     return total
 

@@ -91,13 +91,13 @@ def _targets(
     scenario: Any, question: Question, contrasts: list[Contrast], arrays: StudyArrays, intervals: bool
 ) -> Iterator[Target]:
     estimand = question.entry.estimand
-    estimates = estimand in KNOWN_ESTIMANDS and (intervals or estimand == "mean")
+    estimates = estimand in KNOWN_ESTIMANDS and (intervals or estimand != "shift")
     for contrast in contrasts:
         visit, group = contrast.visit, contrast.group
         label, at = contrast_label(question, visit, group, scenario.visits[0], arrays.later)
         truth = truth_of(scenario, question, visit, group)
         first = np.nan_to_num(contrast.statistics.estimate[0], posinf=0.0, neginf=0.0)
-        yield Target(question, label, at, *truth, first, estimates, estimand == "mean", intervals)
+        yield Target(question, label, at, *truth, first, estimates, estimand in ("mean", "odds"), intervals)
 
 
 def blocks_of(work: Work, n_sim: int, n_jobs: int, progress: bool | None) -> Iterator[list[Tally]]:

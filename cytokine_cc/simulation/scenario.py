@@ -192,6 +192,20 @@ class Scenario:
         change = self._model.change
         return (change[group][visit] if group else change["case"][visit] - change["control"][visit]).copy()
 
+    def log_odds_ratio(self) -> np.ndarray:
+        """Return the true log odds ratio of being a case, within matched sets, per unit of the natural log level at baseline.
+
+        Returns
+        -------
+        ndarray, shape (analytes,)
+            The log ratio over the variance within sets, as normal levels have it; 0 where the groups do not differ. NaN elsewhere
+            where the law is another: without sets, or with a tail.
+        """
+        model = self._model
+        told = (model.cohort is not None) and (model.cohort.matching or {}).get("kind") == "sets" and "tail" not in model.parts
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(model.group == 0, 0.0, model.group / model.within if told else np.nan)
+
     @property
     def values_per_study(self) -> int:
         """Numbers held at a time for each study of a batch, its cohort included."""
@@ -272,6 +286,7 @@ class Scenario:
             stratum=subjects.set_number,
             later=self.visits[1:],
             covariates=covariate_arrays(subjects, self._model),
+            matched_on=_strata_on(self._model),
         )
 
     def parameters(self) -> pd.DataFrame:
@@ -384,6 +399,11 @@ def _patterns(rows: Any, file: str, found: Contents) -> tuple[Pattern, ...]:
             raise OptionError(f"{where}: {error}") from None
         patterns.append(pattern)
     return tuple(patterns)
+
+
+def _strata_on(model: Model) -> tuple[str, ...]:
+    matching = (model.cohort.matching if model.cohort else None) or {}
+    return tuple(matching["on"]) if matching.get("kind") == "frequency" else ()
 
 
 def _line(content: Mapping[str, Any], key: str, file: str) -> str:
