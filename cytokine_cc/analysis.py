@@ -26,12 +26,12 @@ from .summaries import descriptives
 from .wording import analysis_text
 
 
-def _options_of(cls: type[Question]) -> Callable[[Any], Any]:
+def options_of(cls: type[Question], leave_out: tuple[str, ...] = ()) -> Callable[[Any], Any]:
     """Show the fields of a question as the keywords of its verb, so that they are listed in one place only."""
 
     def decorate(verb: Any) -> Any:
         shown = [parameter for parameter in signature(verb).parameters.values() if parameter.kind is not Parameter.VAR_KEYWORD]
-        own = {parameter.name for parameter in shown}
+        own = {parameter.name for parameter in shown} | set(leave_out)
         more = [
             Parameter(item.name, Parameter.KEYWORD_ONLY, default=item.default, annotation=item.type)
             for item in fields(cls)
@@ -43,7 +43,7 @@ def _options_of(cls: type[Question]) -> Callable[[Any], Any]:
     return decorate
 
 
-@_options_of(Baseline)
+@options_of(Baseline)
 def compare_baseline(study: Study, *, test: Any = "welch", **options: Any) -> Results:
     """Do cases and controls differ before treatment?
 
@@ -87,10 +87,10 @@ def compare_baseline(study: Study, *, test: Any = "welch", **options: Any) -> Re
     >>> results.significant().table["analyte"].tolist()
     ['IL-2R', 'IL-6', 'HGF']
     """
-    return _answer(study, _question(Baseline, {"test": test, **options}))
+    return answers_of(study, [question_of(Baseline, {"test": test, **options})])[0]
 
 
-@_options_of(ChangeWithin)
+@options_of(ChangeWithin)
 def change_within(
     study: Study, *, groups: Any = ("case", "control"), visits: Any = None, test: Any = "paired_t", **options: Any
 ) -> Results:
@@ -126,10 +126,10 @@ def change_within(
     >>> results.table["contrast"].unique().tolist()
     ['month6 / baseline in case']
     """
-    return _answer(study, _question(ChangeWithin, {"groups": groups, "visits": visits, "test": test, **options}))
+    return answers_of(study, [question_of(ChangeWithin, {"groups": groups, "visits": visits, "test": test, **options})])[0]
 
 
-@_options_of(ChangeBetween)
+@options_of(ChangeBetween)
 def change_between(study: Study, *, visits: Any = None, test: Any = "change_score", **options: Any) -> Results:
     """Does the change from baseline differ between cases and controls?
 
@@ -171,7 +171,7 @@ def change_between(study: Study, *, visits: Any = None, test: Any = "change_scor
     >>> results.table["contrast"].unique().tolist()
     ['change: case / control']
     """
-    return _answer(study, _question(ChangeBetween, {"visits": visits, "test": test, **options}))
+    return answers_of(study, [question_of(ChangeBetween, {"visits": visits, "test": test, **options})])[0]
 
 
 def analyze(study: Study, plan: Plan | None = None) -> Analysis:
@@ -209,7 +209,7 @@ def analyze(study: Study, plan: Plan | None = None) -> Analysis:
         )
     if plan is None or plan == Plan():
         plan = Plan() if study.visits else Plan(change_within=None, change_between=None)
-    answers = dict(zip([question.kind for question in plan.questions], _answers(study, plan.questions), strict=True))
+    answers = dict(zip([question.kind for question in plan.questions], answers_of(study, plan.questions), strict=True))
     return Analysis(plan, study, descriptives(study), *(answers.get(kind) for kind in QUESTIONS))
 
 
@@ -266,7 +266,7 @@ class Analysis:
         return analysis_text(self)
 
 
-def _question(cls: type[Question], given: dict[str, Any]) -> Question:
+def question_of(cls: type[Question], given: dict[str, Any]) -> Question:
     """Make a question of a verb's keywords, those of the test's own options among them."""
     names = [item.name for item in fields(cls)]
     test = given["test"]
@@ -282,27 +282,26 @@ def _question(cls: type[Question], given: dict[str, Any]) -> Question:
     return cls(**given)
 
 
-def _answer(study: Study, question: Question) -> Results:
+def answers_of(study: Study, questions: Iterable[Question]) -> list[Results]:
+    """Answer questions on a study; several of one kind are answered apart."""
     if not isinstance(study, Study):
         raise OptionError(
             f"`study` must be a Study; got {type(study).__name__}. Make one with Study(panel, design) or load_study()."
         )
-    return _answers(study, (question,))[0]
-
-
-def _answers(study: Study, questions: Iterable[Question]) -> list[Results]:
     questions = tuple(questions)
     for question in questions:
         if study.panel.logged is not None and question.scale == "raw":
             held = study.panel.logged
             raise OptionError(f"{question.kind}: scale='raw' is refused, since the file holds {held} values. Use a log scale.")
-    answers: dict[str, Results] = {}
+    answers: dict[int, Results] = {}
     for wide in (False, True):  # models of all visits also take who has no baseline
-        asked = [seeded(question) for question in questions if ("visits" in question.entry.takes) is wide]
+        places = [i for i, question in enumerate(questions) if ("visits" in question.entry.takes) is wide]
+        asked = [seeded(questions[i]) for i in places]
         own = study.with_semi_paired if wide and asked else study
         try:
             found = run(asked, arrays_for(own, asked), detail=True)
         except NonPositiveError as error:
             explain_nonpositive(own, asked, error)
-        answers |= {question.kind: results_of(own, question, contrasts) for question, contrasts in zip(asked, found, strict=True)}
-    return [answers[question.kind] for question in questions]
+        for i, question, contrasts in zip(places, asked, found, strict=True):
+            answers[i] = results_of(own, question, contrasts)
+    return [answers[i] for i in range(len(questions))]

@@ -11,6 +11,7 @@ from .linear import LINEAR
 from .moderated import MODERATED
 from .paired import PAIRED
 from .ranks import RANKS
+from .stratified import STRATIFIED
 from .tobit import TOBIT
 from .tobit_paired import TOBIT_PAIRED
 
@@ -24,6 +25,7 @@ TESTS: dict[str, Test] = {
     **TOBIT_PAIRED,
     **BRUNNER_MUNZEL,
     **CENSORED_RANKS,
+    **STRATIFIED,
 }
 
 __all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]

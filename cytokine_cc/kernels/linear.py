@@ -312,6 +312,46 @@ def ancova(
     return _statistics(least_squares(x, y, covariates, baseline), alternative, conf_level)
 
 
+def slope_within(x: np.ndarray, y: np.ndarray, on: Pair, covariates: Pair | None = None) -> np.ndarray:
+    """Return the slope of values on another column within groups, at the same values of the covariates.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (..., analytes, n1), (..., analytes, n2)
+        NaN is missing.
+    on : tuple of ndarray
+        The column, of the shapes of `x` and `y`; a subject enters with both.
+    covariates : tuple of ndarray, optional
+        As in `linear_model`.
+
+    Returns
+    -------
+    ndarray, shape (..., analytes)
+        The coefficient of `on` in ``lm(value ~ on + covariates + group)``; NaN where `on` does not vary beside the others.
+
+    Examples
+    --------
+    >>> before = np.array([4.9, 4.2, 5.8, 5.1]), np.array([4.1, 4.6, 3.7, 4.4, 4.5])
+    >>> slope = slope_within(np.array([5.1, 4.9, 6.2, 5.8]), np.array([4.0, 4.4, 3.9, 4.7, 4.1]), before)
+    >>> round(float(slope), 4)
+    0.7773
+    """
+    shape = x.shape[:-1]
+    x, y, before, after = (np.atleast_2d(part) for part in (x, y, *on))
+    values, column = _joined([x, y]), _joined([before, after])
+    kept = 1.0 - np.isnan(values + column)
+    n = kept.sum(axis=-1)
+    basis: list[np.ndarray] = []
+    shared = [np.broadcast_to(z, (*x.shape[:-2], *z.shape[-2:])) for z in covariates or ()]
+    others = [np.concatenate(shared, axis=-1)[..., j, None, :] for j in range(shared[0].shape[-2])] if shared else []
+    for other in (np.repeat([1.0, 0.0], [x.shape[-1], y.shape[-1]]), *others):
+        basis.append(_orthogonal(np.broadcast_to(other, kept.shape), kept, n, basis)[0])
+    unit, norm = _orthogonal(column, kept, n, basis)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = _dot(unit, np.where(kept, values, 0.0)) / norm
+    return np.where(norm > 0, slope, np.nan).reshape(shape)
+
+
 def _statistics(fit: Fit, alternative: str, conf_level: float | None) -> Statistics:
     blocked = np.where(fit.blocked, fit.note, 0)
     estimate = np.where(blocked, np.nan, fit.estimate)

@@ -16,9 +16,9 @@ from ..toml_files import read_toml
 from ..wording import CORRECTION_NAMES, SCALE_WORDS, counted, simulated_from
 from .document import Column, Section, Table, Text
 from .limitations import limitations
-from .limits_of_data import adjusted_for
+from .limits_of_data import adjusted_for, uses
 from .limits_of_tests import precision
-from .phrases import begin, cells, everyone, listed
+from .phrases import TITLES, begin, cells, everyone, listed
 from .study_sections import limits_text, matching_text, plates_text
 
 SOURCES = (
@@ -143,12 +143,15 @@ def _matching_used(analysis: Analysis) -> str:
         return "No matching is named"
     if design.matching == "frequency":
         across = [question for question in analysis.plan.questions if question.kind != "change_within"]
-        left = [name for name in design.matched_on if any(name not in question.covariates for question in across)]
+        left = [name for name in design.matched_on if not all(uses(question, name) for question in across)]
         if not left:
-            return f"The tests adjust for what groups were matched on ({listed(design.matched_on)})"
+            return f"The tests take account of what groups were matched on ({listed(design.matched_on)})"
         return f"The tests do not adjust for all of what groups were matched on (left: {listed(left)})"
-    paired = [question.entry.paired for question in analysis.plan.questions if question.kind != "change_within"]
-    return "Pairs are compared within their sets" if all(paired) else "Matched sets are taken as two groups, as the plan asks"
+    across = [question for question in analysis.plan.questions if question.kind != "change_within"]
+    ignored = [TITLES[question.kind].lower() for question in across if not question.entry.matched]
+    if not ignored:
+        return "Cases and controls are compared within their sets"
+    return f"Matched sets are taken as two groups, as the plan asks ({listed(ignored)})"
 
 
 def _missing(analysis: Analysis) -> str:

@@ -256,13 +256,13 @@ def _matching(analysis: Analysis) -> Iterator[str]:
     study, questions = analysis.study, analysis.plan.questions
     design = study.design
     across = [question for question in questions if question.kind != WITHIN]
-    ignored = [TITLES[question.kind].lower() for question in across if not question.entry.paired]
+    ignored = [TITLES[question.kind].lower() for question in across if not question.entry.matched]
     if design.matching == "sets" and ignored:
         sets = study.subjects["matched_set"].nunique()
         yield f"Matching ignored: {counted(sets, 'matched set')} taken as two groups for {listed(ignored)}, as the plan asks."
     left = []
     for name in design.matched_on:
-        without = [TITLES[question.kind].lower() for question in across if name not in question.covariates]
+        without = [TITLES[question.kind].lower() for question in across if not uses(question, name)]
         if without:
             left.append(name if len(without) == len(across) else f"{name} ({listed(without)})")
     if design.matching == "frequency" and left:
@@ -274,7 +274,7 @@ def _matching(analysis: Analysis) -> Iterator[str]:
 
 def _imbalance(analysis: Analysis) -> Iterator[str]:
     table, study = analysis.balance, analysis.study
-    paired = all(question.entry.paired for question in analysis.plan.questions)  # pairs are alike in what they were matched on
+    paired = all(question.entry.matched for question in analysis.plan.questions if question.kind != WITHIN)  # alike by matching
     across = [question for question in analysis.plan.questions if question.kind != WITHIN]
     taken = [name for name in adjusted_for(across) if all(name in question.covariates for question in across)]
     far = table["std_difference"].abs() > IMBALANCE
@@ -290,6 +290,11 @@ def _imbalance(analysis: Analysis) -> Iterator[str]:
         f"chance alone such a figure varies with an SD of {chance:.2f} between groups of this size). "
         f"{'Not all tests' if set(adjusted_for(across)) & set(rows['covariate']) else 'The tests do not'} adjust for them."
     )
+
+
+def uses(question: Question, name: str) -> bool:
+    """Tell whether a comparison takes account of a variable that groups were frequency-matched on."""
+    return name in question.covariates or bool(question.entry.sets)
 
 
 def adjusted_for(questions: Iterable[Question]) -> list[str]:
@@ -332,7 +337,9 @@ def _later_visits(analysis: Analysis) -> Iterator[str]:
                 unlike.append(visit_name(label))
     if texts:
         more = f" At {listed(unlike)} the groups differ in this: who stayed may not be like who left." if unlike else ""
-        yield f"No later sample: {'; '.join(texts)}. They are missing from the comparisons at that visit.{more}"
+        models = [question for question in analysis.plan.questions if "visits" in question.entry.takes]
+        still = f" (but for {listed(question.entry.name for question in models)}, which use what there is)" if models else ""
+        yield f"No later sample: {'; '.join(texts)}. They are missing from the comparisons at that visit{still}.{more}"
 
 
 DATA_RULES = (

@@ -19,6 +19,7 @@ from .summary import number
 
 # From where on a figure is worth a sentence.
 SMALL = 10  # subjects of the smaller group
+FEW_SETS = 50  # fewer, and the bias of a log odds ratio can exceed a tenth of it
 SMALL_LIKELIHOOD = 20  # the same, or pairs, for a likelihood ratio
 ONE_WAY = 5  # significant analytes that all lie on one side
 NEARLY_ALL = 0.8  # share of all estimates on that side
@@ -56,6 +57,28 @@ def _small_likelihood(analysis: Analysis) -> Iterator[str]:
                 f"{counted(int(least), 'pair' if question.entry.paired else 'subject')}): it rejects too often there (of 20,000 "
                 "simulated studies of two groups without a difference 5.6 to 6.2% at 30 against 22, 6.5 to 9.4% at 10 against "
                 "10, at a level of 5%); calibrated = true holds the level better."
+            )
+
+
+def _few_sets(analysis: Analysis) -> Iterator[str]:
+    sets = analysis.study.subjects["matched_set"].nunique()
+    for question in analysis.plan.questions:
+        if question.test != "conditional_logistic" or not 1 < sets < FEW_SETS or dict(question.options).get("penalty"):
+            continue
+        yield (
+            f"Conditional logistic regression of {sets} sets, {TITLES[question.kind].lower()}: where sets are few its odds ratios "
+            'lie too far from 1, the more so the larger they are; penalty = "firth" takes most of that back.'
+        )
+
+
+def _infinite_odds(analysis: Analysis) -> Iterator[str]:
+    for question in analysis.plan.questions:
+        table = analysis.results[question.kind].table.dropna(subset="p_value")
+        rows = table[table["note"].str.contains(NOTE_TEXTS[Note.INFINITE], regex=False)]
+        if len(rows):
+            yield (
+                f"Separation, {TITLES[question.kind].lower()}: in {listed(dict.fromkeys(rows['analyte']))} no control of any set "
+                "lies on the cases' side; the odds ratio is infinite or 0, and only one end of its interval is known."
             )
 
 
@@ -179,12 +202,13 @@ def _lords_paradox(analysis: Analysis) -> Iterator[str]:
     hits = analysis.baseline.table[found(analysis.baseline, analysis.plan.alpha)]
     if len(hits):
         question = analysis.plan.change_between
-        ancova = question is not None and question.test == "ancova"
+        shown = {"ancova": "the analysis of covariance", "clda": "the model of one common baseline"}
+        test = question.entry.name if question is not None else ""
         yield (
             f"Changes compared where baselines differ: {counted(len(hits), 'analyte')} ({listed(hits['analyte'])}) "
             f"{'differs' if len(hits) == 1 else 'differ'} significantly at baseline. There a comparison of changes and an "
             "analysis of covariance answer different questions (Lord's paradox), and values can drift back to the mean; this "
-            f"page shows {'the analysis of covariance' if ancova else 'changes'} only."
+            f"page shows {shown.get(test, 'changes')} only; change_side_by_side() shows both."
         )
 
 
@@ -200,6 +224,6 @@ def _no_correction(analysis: Analysis) -> Iterator[str]:
 
 
 TEST_RULES = (
-    _not_tested, _small_groups, _small_likelihood, _unseen_values, _at_the_edge, _discrete_tests, _one_way, _lords_paradox,
-    _no_correction, precision,
+    _not_tested, _small_groups, _small_likelihood, _few_sets, _unseen_values, _at_the_edge, _infinite_odds, _discrete_tests,
+    _one_way, _lords_paradox, _no_correction, precision,
 )  # fmt: skip
