@@ -1,0 +1,243 @@
+"""Conditional likelihood of matched sets: which members are the cases, given how many are, and its derivatives.
+
+A set adds theta'z summed over its cases, less the logarithm of the sum of exp(theta'z) over all subsets of as many members. With
+few subsets these are written out, as differences from the cases: 1:m is the plain case. With many, subsets are summed by the
+recursion of Gail, Lubin and Rubinstein over members, and so are the derivatives. In the arrays here rows come last.
+
+Gail MH, Lubin JH, Rubinstein LV. Biometrika 1981;68:703-707. doi:10.1093/biomet/68.3.703.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations, combinations_with_replacement
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+
+from .censored_normal import dot, total
+from .conditional_sets import Design, Shape
+
+MOST_SUBSETS = 130  # written out; the recursion takes over beyond
+LARGEST = 600.0  # exp of more nears the largest number there is
+
+Key = tuple[int, ...]
+
+
+class Moments(NamedTuple):
+    """Of the sum of z over a subset, subsets weighted by exp: log of the sum of weights (sets, rows), raw moments by column."""
+
+    log_sum: np.ndarray
+    raw: dict[Key, np.ndarray]
+    observed: np.ndarray | None
+
+
+class Swaps(NamedTuple):
+    """Few subsets, each as cases out and controls in: what it would add to the sum of z.
+
+    Attributes
+    ----------
+    d : ndarray, shape (p, subsets, sets, rows)
+    there : ndarray, shape (subsets, sets, rows), or None
+        0 where one of its members has no value; None where all have.
+    reach : ndarray, shape (p, rows)
+        Largest absolute difference.
+    """
+
+    d: np.ndarray
+    there: np.ndarray | None
+    reach: np.ndarray
+
+    def of(self, rows: np.ndarray) -> Swaps:
+        """Return those of some rows."""
+        return Swaps(*(None if part is None else np.take(part, rows, axis=-1) for part in self))  # type: ignore[arg-type]
+
+    def moments(self, theta: np.ndarray, order: int) -> Moments:
+        """Return moments up to an order."""
+        d, there, reach = self
+        p = len(d)
+        weight = np.ascontiguousarray(dot(d, theta[:, None, None]))
+        shift = None
+        far = dot(np.abs(theta), reach) > LARGEST
+        if far.any():
+            shift = np.where(
+                far, np.maximum(weight.max(axis=0, where=True if there is None else there > 0, initial=0.0), 0.0), 0.0
+            )
+            weight -= shift
+        with np.errstate(under="ignore", over="ignore"):
+            np.exp(weight, out=weight)
+            if there is not None:
+                weight = np.where(there > 0, weight, 0.0)
+            one = np.exp(-shift) if shift is not None else 1.0
+        sums = one + _over_first(weight)
+        raw: dict[Key, np.ndarray] = {}
+        products: dict[Key, np.ndarray] = {(): weight}
+        for size in range(1, order + 1):
+            for key in combinations_with_replacement(range(p), size):
+                products[key] = products[key[1:]] * d[key[0]]
+                raw[key] = _over_first(products[key]) / sums
+        log_sum = np.log(sums)
+        return Moments(log_sum if shift is None else log_sum + shift, raw, None)
+
+    def spread(self, theta: np.ndarray) -> np.ndarray:
+        """Return by how much theta'z of the cases exceeds the least of all subsets, at most."""
+        return np.max(-dot(self.d, theta[:, None, None]), axis=(0, 1), initial=0.0)
+
+
+class Subsets(NamedTuple):
+    """Members of sets with many subsets; z centred, and turned round where controls are the fewer and are chosen in their place.
+
+    Attributes
+    ----------
+    z : ndarray, shape (p, members, sets, rows)
+    there : ndarray of bool, shape (members, sets, rows)
+    observed : ndarray, shape (p, sets, rows)
+        Sum of z over those chosen.
+    level : ndarray of int, shape (sets, rows)
+        How many are chosen.
+    """
+
+    z: np.ndarray
+    there: np.ndarray
+    observed: np.ndarray
+    level: np.ndarray
+
+    def of(self, rows: np.ndarray) -> Subsets:
+        """Return those of some rows."""
+        return Subsets(*(np.take(part, rows, axis=-1) for part in self))
+
+    def moments(self, theta: np.ndarray, order: int) -> Moments:
+        """Return moments up to an order, by adding members one by one, the likeliest first.
+
+        The sum over subsets of size k is kept as a multiple of its largest term, so that no theta lets it overflow.
+        """
+        p, n = self.z.shape[:2]
+        keys = [key for size in range(order + 1) for key in combinations_with_replacement(range(p), size)]
+        eta = np.where(self.there, dot(self.z, theta[:, None, None]), -np.inf)
+        by_size = np.argsort(-eta, axis=0, kind="stable")
+        eta = np.take_along_axis(eta, by_size, axis=0)
+        z = np.take_along_axis(self.z, by_size[None], axis=1)
+        most = int(self.level.max(initial=0))
+        sums = {key: np.zeros((most + 1, *self.level.shape)) for key in keys}
+        sums[()][0] = 1.0
+        with np.errstate(under="ignore", invalid="ignore"):
+            for j in range(n):
+                top = min(j + 1, most)
+                ratio = np.exp(eta[j] - eta[:top])
+                for key in reversed(keys):
+                    more = sums[key][:top]
+                    for factor, rest in _splits(key, z[:, j]):
+                        more = more + factor * sums[rest][:top]
+                    sums[key][1 : top + 1] += np.where(ratio > 0, ratio * more, 0.0)
+        own = {key: np.take_along_axis(part, self.level[None], axis=0)[0] for key, part in sums.items()}
+        chosen = np.arange(n)[:, None, None] < self.level
+        largest = _over_first(np.where(chosen, eta, 0.0))
+        log_sum = np.log(own[()]) + largest - dot(self.observed, theta[:, None])
+        return Moments(np.where(self.level > 0, log_sum, 0.0), {key: own[key] / own[()] for key in keys[1:]}, self.observed)
+
+    def spread(self, theta: np.ndarray) -> np.ndarray:
+        """Return the widest range of theta'z in a set."""
+        eta = dot(self.z, theta[:, None, None])
+        high, low = (np.where(self.there, sign * eta, -np.inf).max(axis=0) for sign in (1, -1))
+        return np.max(np.where(self.level > 0, high + low, 0.0), axis=0, initial=0.0)
+
+
+Groups = list[Swaps | Subsets]
+
+
+def _splits(key: Key, z: np.ndarray) -> Iterator[tuple[np.ndarray, Key]]:
+    """Yield the terms of Leibniz's rule for exp(theta'z) times a sum: products of z, and the derivative of the sum left."""
+    for size in range(1, len(key) + 1):
+        for taken in combinations(range(len(key)), size):
+            factor = z[key[taken[0]]]
+            for i in taken[1:]:
+                factor = factor * z[key[i]]
+            yield factor, tuple(key[i] for i in range(len(key)) if i not in taken)
+
+
+def groups_of(design: Design, shapes: tuple[Shape, ...]) -> Groups:
+    """Return the sets of each shape in the form that suits them."""
+    groups: Groups = []
+    for shape in shapes:
+        members, sets = slice(0, shape.cases + shape.controls), slice(shape.start, shape.stop)
+        z, there = design.columns[:, members, sets], design.there[members, sets]
+        form = _swaps if comb(shape.cases + shape.controls, shape.cases) <= MOST_SUBSETS else _subsets
+        groups.append(form(z, there, shape))
+    return groups
+
+
+def _swaps(z: np.ndarray, there: np.ndarray, shape: Shape) -> Swaps:
+    cases, controls = range(shape.cases), range(shape.cases, shape.cases + shape.controls)
+    pairs = [
+        (gone, come)
+        for size in range(1, min(shape.cases, shape.controls) + 1)
+        for gone in combinations(cases, size)
+        for come in combinations(controls, size)
+    ]
+    d = np.empty((len(z), len(pairs), *there.shape[1:]))
+    for k, (gone, come) in enumerate(pairs):
+        np.subtract(z[:, come[0]], z[:, gone[0]], out=d[:, k])
+        for i, j in zip(gone[1:], come[1:], strict=True):
+            d[:, k] += z[:, j] - z[:, i]
+    enter = None
+    if not there.all():
+        enter = np.stack([there[[*gone, *come]].all(axis=0) for gone, come in pairs])
+        d = np.where(enter, d, 0.0)
+        enter = enter.astype(np.float64)
+    return Swaps(d, enter, np.maximum(d.max(axis=(1, 2), initial=0.0), -d.min(axis=(1, 2), initial=0.0)))
+
+
+def _subsets(z: np.ndarray, there: np.ndarray, shape: Shape) -> Subsets:
+    fewer = slice(0, shape.cases) if shape.cases <= shape.controls else slice(shape.cases, None)
+    sign = 1.0 if shape.cases <= shape.controls else -1.0
+    n = np.maximum(there.sum(axis=0), 1)
+    mean = np.stack([_over_first(np.where(there, column, 0.0)) / n for column in z])
+    z = np.where(there, sign * (z - mean[:, None]), 0.0)
+    observed = np.stack([_over_first(column[fewer]) for column in z])
+    return Subsets(z, there, observed, there[fewer].sum(axis=0))
+
+
+def _over_first(a: np.ndarray) -> np.ndarray:
+    """Sum over the first axis, term by term."""
+    return a[0] if len(a) == 1 else total(a.reshape(len(a), -1)).reshape(a.shape[1:])
+
+
+class Derivatives(NamedTuple):
+    """Log-likelihood (rows,), gradient (p, rows), information (p, p, rows), and its derivatives (p, p, p, rows) if asked for."""
+
+    loglik: np.ndarray
+    gradient: np.ndarray
+    information: np.ndarray
+    third: np.ndarray | None
+
+
+def derivatives(groups: Groups, theta: np.ndarray, order: int = 2) -> Derivatives:
+    """Return the log-likelihood and its derivatives up to an order of 1, 2 or 3.
+
+    Derivatives are cumulants of the sum of z over subsets, so that that of the information is the third.
+    """
+    p, rows = theta.shape
+    found = Derivatives(
+        np.zeros(rows), np.zeros((p, rows)), np.zeros((p, p, rows)), np.zeros((p, p, p, rows)) if order > 2 else None
+    )
+    for group in groups:
+        log_sum, m, observed = group.moments(theta, order)
+        found.loglik[:] -= total(log_sum)
+        for a in range(p):
+            found.gradient[a] += total(-m[a,] if observed is None else observed[a] - m[a,])
+        if order < 2:
+            continue
+        for a, b in combinations_with_replacement(range(p), 2):
+            found.information[a, b] += total(m[a, b] - m[a,] * m[b,])
+        if found.third is not None:
+            for a, b, c in combinations_with_replacement(range(p), 3):
+                third = m[a, b, c] - m[a,] * m[b, c] - m[b,] * m[a, c] - m[c,] * m[a, b] + 2 * m[a,] * m[b,] * m[c,]
+                found.third[a, b, c] += total(third)
+    for a, b in combinations_with_replacement(range(p), 2):
+        found.information[b, a] = found.information[a, b]
+    if found.third is not None:
+        for a, b, c in combinations_with_replacement(range(p), 3):
+            for key in ((a, c, b), (b, a, c), (b, c, a), (c, a, b), (c, b, a)):
+                found.third[key] = found.third[a, b, c]
+    return found

@@ -1,0 +1,193 @@
+"""What does each row's conditional likelihood say: its maximum or supremum, the ratio to none, the ends of the profile."""
+
+from __future__ import annotations
+
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import Note
+from .censored_normal import solve
+from .conditional_fit import Fit, Model, maximise
+from .conditional_likelihood import MOST_SUBSETS, groups_of
+from .conditional_separation import separation_of, supremum
+from .conditional_sets import Design, Extent, Members, Shape, design_of, extent_of
+from .likelihood_ratio import fall_of, tail_of
+from .profiles import profile_interval
+
+PIECE_VALUES = 32_768  # worked on at a time: what fits a cache
+FAR = 20.0  # so certain of its cases is a set where the likelihood rises without end, before steps gain nothing more
+
+
+class Asked(NamedTuple):
+    """What is asked of all rows."""
+
+    alternative: str
+    conf_level: float | None
+    penalised: bool
+
+
+class Answer(NamedTuple):
+    """What is found of each row: `ratio` NaN where there is no answer, `note` why."""
+
+    estimate: np.ndarray
+    std_error: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    ratio: np.ndarray
+    note: np.ndarray
+
+    @classmethod
+    def blank(cls, note: np.ndarray) -> Answer:
+        """Return notes without an answer."""
+        return cls._make([*np.full((5, *note.shape), np.nan), note.astype(np.float64)])
+
+    def put(self, rows, piece: Answer) -> None:
+        """Write the answers of some rows."""
+        for whole, part in zip(self, piece, strict=True):
+            whole[rows] = part
+
+
+def answers(members: Members, asked: Asked) -> Answer:
+    """Answer for all rows, piece by piece, since subsets take more room than members."""
+    rows = members.value.shape[-1]
+    size = max(1, PIECE_VALUES // max(1, sum(map(_room, members.shapes)) * (1 + len(members.columns))))
+    found = Answer.blank(np.zeros(rows))
+    for at in range(0, rows, size):
+        piece = slice(at, at + size)
+        found.put(piece, _piece(members.of(piece), asked))
+    return found
+
+
+def _room(shape: Shape) -> int:
+    """Return how many numbers the sets of a shape take."""
+    subsets = comb(shape.cases + shape.controls, shape.cases)
+    each = subsets if subsets <= MOST_SUBSETS else (shape.cases + shape.controls) * min(shape.cases, shape.controls)
+    return (shape.stop - shape.start) * each
+
+
+def _piece(members: Members, asked: Asked) -> Answer:
+    """Answer for rows that fit the cache."""
+    extent = extent_of(members)
+    design = design_of(members, extent)
+    found = Answer.blank(design.note)
+    alone = not len(members.columns) and not asked.penalised
+    separated = extent.separated if alone else np.zeros(len(design.note), dtype=np.int64)
+    inner, outer = (np.flatnonzero(~design.blocked & part) for part in (separated == 0, separated != 0))
+    if inner.size:
+        found.put(inner, _inside(members.of(inner), extent.of(inner), design.of(inner), asked))
+    if outer.size:
+        own = design.of(outer)
+        model = _model(own, members.shapes, asked)
+        top = _at_infinity(separated[outer], supremum(members.of(outer), extent.of(outer)))
+        fits = top, maximise(model, np.zeros((1, outer.size)), held=True, order=2)
+        found.put(outer, _answer(model, fits, own, own.note | int(Note.INFINITE), asked))
+    return found
+
+
+def _model(design: Design, shapes: tuple[Shape, ...], asked: Asked) -> Model:
+    return Model(groups_of(design, shapes), np.asarray(design.columns.any(axis=(1, 2))), asked.penalised)
+
+
+def _at_infinity(sign: np.ndarray, loglik: np.ndarray) -> Fit:
+    """Return what is like a fit: the value's coefficient at infinity, the likelihood at its supremum."""
+    nan = np.full(len(sign), np.nan)
+    theta = np.copysign(np.inf, sign)[None]
+    return Fit(theta, loglik, nan, nan[None, None], np.ones(len(sign), dtype=bool), nan)
+
+
+def _fits(model: Model) -> tuple[Fit, Fit]:
+    """Maximise with the value's coefficient free, and held at 0."""
+    p, rows = model.active.shape
+    if p == 1:
+        top = maximise(model, np.zeros((p, rows)))
+        return top, top._replace(theta=np.zeros((p, rows)), loglik=top.first)
+    null = maximise(model, np.zeros((p, rows)), held=True)
+    return maximise(model, null.theta), null
+
+
+def _inside(members: Members, extent: Extent, design: Design, asked: Asked) -> Answer:
+    """Answer for rows the maximum of which only covariates can push to infinity; such rows are looked at one by one."""
+    model = _model(design, members.shapes, asked)
+    top, null = _fits(model)
+    unsure = ~(top.found & null.found)
+    if len(members.columns) and not asked.penalised:
+        for group in model.groups:
+            unsure |= group.spread(top.theta) > FAR
+    found, sure = Answer.blank(design.note), np.flatnonzero(~unsure)
+    found.put(sure, _answer(model.of(sure), (top.of(sure), null.of(sure)), design.of(sure), design.note[sure], asked))
+    for row in np.flatnonzero(unsure):
+        at = np.array([row])
+        found.put(at, _unsure(members.of(at), extent.noise[row], (model.of(at), top.of(at), null.of(at)), design.of(at), asked))
+    return found
+
+
+def _unsure(members: Members, noise: float, fits: tuple[Model, Fit, Fit], design: Design, asked: Asked) -> Answer:
+    """Answer for one row that may separate, from what is left of its likelihood at the supremum."""
+    model, top, null = fits
+    if len(members.columns) and not asked.penalised:
+        found = separation_of(members, noise)
+        note = design.note | (int(Note.COVARIATE_SEPARATES) if found.by_covariates.any() else 0)
+        if found.by_covariates.any():
+            members = members.without(found.by_covariates[..., None])
+            design = design_of(members, extent_of(members))
+            if design.blocked[0]:
+                return Answer.blank(note | int(Note.CONFOUNDED))
+            model = _model(design, members.shapes, asked)
+            top, null = _fits(model)
+        if found.sign:
+            rest = members.without(found.by_value[..., None])
+            limit = maximise(_model(design_of(rest, extent_of(rest)), rest.shapes, asked), np.zeros_like(null.theta), held=True)
+            if limit.found[0]:
+                top, note = _at_infinity(np.array([found.sign]), limit.loglik), note | int(Note.INFINITE)
+        design = design._replace(note=note)
+    if not (top.found & null.found)[0]:
+        return Answer.blank(design.note | int(Note.NOT_CONVERGED))
+    return _answer(model, (top, null), design, design.note, asked)
+
+
+def _answer(model: Model, fits: tuple[Fit, Fit], design: Design, note: np.ndarray, asked: Asked) -> Answer:
+    """Put together the answers of rows with a maximum or supremum."""
+    top, null = fits
+    b, edge = top.theta[-1], np.isinf(top.theta[-1])
+    std_error = np.full(len(b), np.nan) if edge.all() else np.where(edge, np.nan, top.std_error)
+    low = high = np.full(len(b), np.nan)
+    if asked.conf_level is not None:
+        low, high = _interval(model, fits, asked)
+    ratio = np.maximum(2 * (top.loglik - null.loglik), 0.0)
+    return Answer(b / design.unit, std_error / design.unit, low / design.unit, high / design.unit, ratio, note.astype(np.float64))
+
+
+def _interval(model: Model, fits: tuple[Fit, Fit], asked: Asked) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the profile-likelihood interval; each fit starts where a straight line from the last one leads."""
+    top, null = fits
+    edge = np.isinf(top.theta[-1])
+    scale = null if edge.all() else top
+    where = (null.theta if edge.all() else top.theta).copy()
+    way = _way(scale.information)
+
+    def profile(b: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        start = np.concatenate([where[:-1, rows] + way[:, rows] * (b - where[-1, rows]), b[None]])
+        fit = maximise(model.of(rows), start, held=True)
+        if len(way):
+            at = rows[fit.found]
+            where[:, at], way[:, at] = fit.theta[:, fit.found], _way(fit.information[..., fit.found])
+        return np.where(fit.found, fit.loglik, np.nan), fit.slope
+
+    n = np.zeros(len(edge))
+    return profile_interval(
+        profile,
+        top.theta[-1],
+        scale.std_error,
+        top.loglik,
+        fall_of(tail_of(asked.alternative, asked.conf_level or 0.0), n, n, calibrated=False),
+        start=np.zeros(len(edge)),
+        open_low=asked.alternative == "less",
+        open_high=asked.alternative == "greater",
+    )
+
+
+def _way(information: np.ndarray) -> np.ndarray:
+    """Return how the other coefficients move with the last, to first order."""
+    return -solve(information[:-1, :-1], information[:-1, -1])
