@@ -312,7 +312,9 @@ def _rank_score(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         score = np.where(both, (rank_sum - n_case * (n + 1) / 2) / (n + 1), 0.0)
         of_ranks = n_case * n_control * (n * (n * n - 1.0) - ties) / (12.0 * n * (n - 1) * (n + 1.0) ** 2)
         variance = halved(np.where(both, of_ranks, 0.0))
-        z = np.where(variance > 0, halved(score) / np.sqrt(variance), np.nan)
+        total = halved(score)
+        total = np.where(np.abs(total) > 1e-12 * halved(np.abs(score)), total, 0.0)  # halves and thirds that cancel
+        z = np.where(variance > 0, total / np.sqrt(variance), np.nan)
     note = np.where(both.any(axis=-1), np.where(variance > 0, 0, int(Note.NO_VARIATION)), int(Note.NO_SET))
     return z, note
 
