@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from .results import Results
     from .shared_result import CommonShift
     from .shared_signal import common_shift
+    from .side_by_side import SideBySide, change_side_by_side
     from .simulation.error_rates import ErrorRates, certify
     from .simulation.patterns import Pattern
     from .simulation.scenario import Scenario, load_scenario
@@ -53,6 +54,8 @@ _PUBLIC = {
     "compare_baseline": "analysis",
     "change_within": "analysis",
     "change_between": "analysis",
+    "change_side_by_side": "side_by_side",
+    "SideBySide": "side_by_side",
     "analyze": "analysis",
     "Analysis": "analysis",
     "descriptives": "summaries",

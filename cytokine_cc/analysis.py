@@ -55,7 +55,8 @@ def compare_baseline(study: Study, *, test: Any = "welch", **options: Any) -> Re
     study : Study
     test : str or callable
         "student", "welch", "mann_whitney", "brunner_munzel"; with covariates "linear_model", "moderated_t"; for values below
-        limits "tobit" (with covariates), "peto_peto", "gehan"; with 1:1 matched sets "paired_t", "signed_rank".
+        limits "tobit" (with covariates), "peto_peto", "gehan"; with matched sets "stratified", "van_elteren",
+        "stratified_permutation", "conditional_logistic", and where these are 1:1 "paired_t", "signed_rank".
     **options
         Further fields of `Baseline`: scale="log2", below_limit=None, adjust="BH", family="visit", covariates=(),
         alternative="two-sided", conf_level=0.95, ignore_matching=False, n_resamples=9999, seed=None; and the test's own options,
@@ -142,7 +143,8 @@ def change_between(study: Study, *, visits: Any = None, test: Any = "change_scor
         None: all later visits.
     test : str or callable
         "change_score" (Welch's t on the changes), "change_rank" (Mann-Whitney on the changes), "ancova" (later values after the
-        baseline), and any test of `compare_baseline`, applied to the changes.
+        baseline), "lda" and "clda" (models of all visits, which take subjects who lack one), and any test of
+        `compare_baseline`, applied to the changes.
     **options
         Further fields of `ChangeBetween`, as in `compare_baseline`.
 
@@ -159,7 +161,7 @@ def change_between(study: Study, *, visits: Any = None, test: Any = "change_scor
     Notes
     -----
     Where the groups differ at baseline, a change score and an analysis of covariance answer different questions (Lord's
-    paradox): "ancova" is the second, all other tests are the first.
+    paradox): "ancova" and "clda" are the second, all other tests are the first. `change_side_by_side` gives both.
 
     A plate among the `covariates` of changes is that of the later sample less that of the baseline, so that the shift of a plate
     cancels where both samples were on it; "ancova" takes the plates of both.

@@ -124,16 +124,7 @@ def check_matching(question: Question, sides: Sides) -> None:
     entry = question.entry
     asked = [(name, other) for name, other in TESTS.items() if question.kind in other.questions]
     if entry.matched and not sides.matched and (entry.paired or not sides.strata):
-        others = [name for name, other in asked if not other.matched]
-        how = "pairs each case with a control" if entry.paired else "compares cases and controls within matched sets"
-        more = f" Strata of what groups were matched on serve {quoted(name for name, other in asked if other.sets)}." * (
-            entry.paired and sides.strata
-        )
-        raise OptionError(
-            f"{question.kind}: {entry.name!r} {how}, but the design names no matched sets. "
-            "Name their column with Design(matched_set=...) (in a study file: matched_set in [design]; in a scenario: [matching] "
-            f'kind = "sets"), or use {quoted(others)}.{more}'
-        )
+        raise OptionError(f"{question.kind}: {_without_sets(entry, sides, asked)}")
     if entry.paired and not sides.one_to_one:
         raise OptionError(
             f"{question.kind}: {entry.name!r} needs one case and one control in each matched set; some sets have more. "
@@ -145,6 +136,19 @@ def check_matching(question: Question, sides: Sides) -> None:
             f"{question.kind}: {entry.name!r} would ignore the matched sets of the design. Use {quoted(matched)}, "
             "or say ignore_matching=True (in a file: ignore_matching = true in [plan])."
         )
+
+
+def _without_sets(entry: Test, sides: Sides, asked: list[tuple[str, Test]]) -> str:
+    """Say that a test of pairs or sets needs them, and what to do."""
+    how = "pairs each case with a control" if entry.paired else "compares cases and controls within matched sets"
+    sets = (
+        "Name their column with Design(matched_set=...) (in a study file: matched_set in [design]; in a scenario: [matching] "
+        'kind = "sets")'
+    )
+    if entry.sets:
+        sets += ", or the columns that groups were frequency-matched on with Design(matched_on=...)"
+    others = [name for name, other in asked if not other.matched or (other.sets and sides.strata)]
+    return f"{entry.name!r} {how}, but the design names no matched sets. {sets}, or use {quoted(others, limit=20)}."
 
 
 def without(values: Response, gone: np.ndarray) -> Response:

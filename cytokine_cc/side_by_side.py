@@ -20,7 +20,7 @@ from .errors import AnalysisWarning, known_keys
 from .kernels import TESTS
 from .kernels.linear import slope_within
 from .limits import back_transform
-from .questions import ChangeBetween
+from .questions import ChangeBetween, Question
 from .responses import Responses
 from .results import Results
 from .shown import as_html, as_text, listed
@@ -30,11 +30,11 @@ from .wording import counted
 MODELS = ("change_score", "ancova", "lda", "clda")
 DIFFER = 0.05  # baselines with a p-value of at most this get a warning; not adjusted, since overlooking one costs more
 ASSUMPTIONS = {
-    "change_score": "without an effect both groups would change alike, however far apart they began; subjects who lack one of the "
-    "two values are left out, as if they were like the others",
-    "ancova": "without an effect subjects who began at one level would reach one level, whatever their group, so that groups that "
-    "begin apart drift together by (1 - slope) of the gap; a straight line of one slope; subjects who lack one of the two values "
-    "are left out",
+    "change_score": "without an effect both groups would change alike, however far apart they began; subjects who lack one of "
+    "the two values are left out, as if they were like the others",
+    "ancova": "without an effect subjects who began at one level would reach one level, whatever their group, so that groups "
+    "which begin apart drift together by (1 - slope) of the gap; a straight line of one slope; subjects who lack one of the two "
+    "values are left out",
     "lda": "as the change score, without an effect both groups would change alike; subjects who lack a visit enter by what they "
     "have, missing at random given that; normal, with one covariance in both groups",
     "clda": "the groups come from one population at baseline, so that a gap there is chance (as in a randomised trial) or "
@@ -190,7 +190,7 @@ def _notes(table: pd.DataFrame, results: Mapping[str, Results]) -> list[str]:
     return notes
 
 
-def _at_start(study: Study, question: ChangeBetween) -> pd.DataFrame:
+def _at_start(study: Study, question: Question) -> pd.DataFrame:
     """Compare the groups at baseline, and predict their catch-up, of subjects with both values."""
     arrays = arrays_for(study, [question])
     parts = []
@@ -205,7 +205,7 @@ def _at_start(study: Study, question: ChangeBetween) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _before(question: ChangeBetween, visit: int | None, arrays: StudyArrays) -> dict[str, np.ndarray]:
+def _before(question: Question, visit: int | None, arrays: StudyArrays) -> dict[str, np.ndarray]:
     later, base = Responses(arrays, slice(0, arrays.n_analytes)).pair(visit, question)
     columns, sides = columns_of(question, visit, arrays), Sides(arrays)
     gone = np.isnan(later.y + base.y)

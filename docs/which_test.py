@@ -17,6 +17,7 @@ ESTIMATES = {
     "mean": "ratio of geometric means (raw scale: difference of means)",
     "shift": "Hodges-Lehmann shift, as a ratio (raw scale: as a difference)",
     "probability": "P(case > control) + P(=)/2",
+    "odds": "odds ratio per doubling (raw scale: per unit)",
     "none": "none, a p-value only",
 }
 HEAD = "| name | test | estimate | interval | covariates | rules below the limit | options | source |"
@@ -31,11 +32,19 @@ test with covariates takes `covariates=(...)`, "plate" among them. What each equ
 - **Values below limits.** `tobit` and `tobit_paired` model them, `peto_peto` and `gehan` rank what can be ranked under
   several limits; `mann_whitney` and `brunner_munzel` tie them lowest, which one limit for all samples suits. t tests need
   numbers in their place.
-- **Covariates, plates.** `linear_model`, `ancova`, `tobit`, `moderated_t`.
+- **Covariates, plates.** `linear_model`, `ancova`, `tobit`, `moderated_t`; within sets `stratified`, `conditional_logistic`;
+  over all visits `lda`, `clda`.
 - **Few subjects, many analytes.** `moderated_t` and `moderated_paired_t` borrow strength across analytes: a row's answer
   then depends on the panel it is in.
-- **Matched pairs.** `paired_t` and `signed_rank` also compare the two members of a matched pair. Without matched sets they
-  are refused there; with sets, the others ask for `ignore_matching=True`.
+- **Matched sets** (1:1, 1:m, m:n). `stratified` gives a ratio of means, `conditional_logistic` an odds ratio (with few sets
+  `penalty="firth"`), `van_elteren` ranks, `stratified_permutation` assumes exchangeable values within a set and no more.
+  `paired_t` and `signed_rank` take sets of one case and one control. Without matched sets they are refused; with sets, the
+  others ask for `ignore_matching=True`.
+- **Frequency matching.** What groups were matched on as covariates, or as strata: the tests of sets then compare within
+  combinations of the columns of `Design(matched_on=...)`. A test that does neither says so in the note of each row.
+- **Change from baseline.** `change_score` and `lda` ask whether both groups changed alike, `ancova` and `clda` whether those
+  who began at one level ended at one level; these differ where baselines do. `change_side_by_side` gives all four. `lda` and
+  `clda` also use subjects who lack a visit.
 """
 
 

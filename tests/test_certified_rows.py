@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import cytokine_cc as cc
+from cytokine_cc.assembly import to_effect
 from cytokine_cc.engine import run
 from cytokine_cc.kernels import TESTS
 from cytokine_cc.kernels.common import BASELINE, QUESTIONS
-from cytokine_cc.limits import back_transform
 from cytokine_cc.plan import Plan
 from cytokine_cc.questions import KINDS
 from cytokine_cc.simulation.scenario import Scenario
@@ -67,7 +67,8 @@ def test_every_test_and_rule(kind, name, rule, scenario, batch, studies):
     slow = (name, rule) == ("tobit_paired", "censored")
     first = rule == TESTS[name].rules_for(kind)[0]  # rules are one code for all tests
     for options in VARIANTS[:1] if slow or not first else VARIANTS + more_variants(name, kind):
-        matching = {} if TESTS[name].paired or kind not in ("baseline", "change_between") else {"ignore_matching": True}
+        matching = {} if TESTS[name].matched or kind not in ("baseline", "change_between") else {"ignore_matching": True}
+        matching |= {"seed": 1, "n_resamples": 99} if "resamples" in TESTS[name].takes else {}
         question = KINDS[kind](test=name, below_limit=rule, **matching, **options)
         plan = Plan(**{**dict.fromkeys(QUESTIONS), kind: question})
         (contrasts,) = run(plan.questions, batch)
@@ -75,8 +76,7 @@ def test_every_test_and_rule(kind, name, rule, scenario, batch, studies):
             table = cc.analyze(study, plan).results[kind].table
             for column in COLUMNS:
                 own = np.concatenate([getattr(contrast.statistics, column)[k] for contrast in contrasts])
-                back = column in BACK and TESTS[name].estimand in ("mean", "shift")
-                own = back_transform(own, question.scale) if back else own
+                own = to_effect(own, TESTS[name].estimand, question.scale) if column in BACK else own
                 np.testing.assert_array_equal(table[column].to_numpy(), own, err_msg=f"{column} {options}")
             adjusted = np.concatenate([contrast.p_adjusted[k] for contrast in contrasts])
             np.testing.assert_array_equal(table["p_adjusted"].to_numpy(), adjusted)

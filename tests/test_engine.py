@@ -76,9 +76,10 @@ def questions(sets: bool, later: int, rules: int = 9) -> list:
         for kind in entry.questions:
             if kind != "baseline" and not later:
                 continue
-            if kind != "change_within" and entry.paired and not sets:
+            if kind != "change_within" and entry.matched and not sets:
                 continue
-            more = {"ignore_matching": True} if sets and not entry.paired and kind != "change_within" else {}
+            more = {"ignore_matching": True} if sets and not entry.matched and kind != "change_within" else {}
+            more |= {"seed": 1, "n_resamples": 99} if "resamples" in entry.takes else {}
             own = 1 if name == "tobit" else 2 if "covariates" in entry.takes or entry.borrows else rules  # rules are one code
             for i, rule in enumerate(entry.rules_for(kind)[: min(rules, own)]):
                 adjust, family = [("BH", "visit"), ("hommel", "all"), ("holm", "visit")][i % 3]

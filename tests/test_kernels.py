@@ -25,7 +25,7 @@ from cytokine_cc.kernels.ranks import mann_whitney, midranks, signed_rank, twelv
 from cytokine_cc.limits import RULES
 
 T_TESTS = {"student": TESTS["student"].function, "welch": TESTS["welch"].function}
-ALL = {name: entry.function for name, entry in TESTS.items() if "baseline" not in entry.takes}
+ALL = {name: entry.function for name, entry in TESTS.items() if not {"baseline", "sets", "visits"} & set(entry.takes)}
 ALONE = [name for name in ALL if not TESTS[name].borrows]
 VALUES = {  # where reference values of a test stand that are not in tests.csv
     "linear_model": "linear.csv",
@@ -37,6 +37,12 @@ VALUES = {  # where reference values of a test stand that are not in tests.csv
     "gehan": "censored_ranks.csv",
     "tobit": "tobit.csv",
     "tobit_paired": "tobit_paired.csv",
+    "stratified": "sets.csv",
+    "van_elteren": "sets.csv",
+    "stratified_permutation": "sets.csv",
+    "conditional_logistic": "conditional.csv",
+    "lda": "longitudinal.csv",
+    "clda": "longitudinal.csv",
 }
 APPROXIMATE = "asymptotic" if tuple(map(int, scipy.__version__.split(".")[:2])) >= (1, 15) else "approx"  # of wilcoxon
 PAIRED = {name for name, entry in TESTS.items() if entry.paired}

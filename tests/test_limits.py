@@ -627,7 +627,7 @@ def test_below_at_one_visit_and_above_at_another_has_no_rank():
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for name, entry in TESTS.items() for kind in entry.questions])
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_that_a_test_cannot_honour_is_refused(kind, name, rule):
-    own = {"lowest_rank": [("mann_whitney", BASELINE), ("brunner_munzel", BASELINE)]}
+    own = {"lowest_rank": [("mann_whitney", BASELINE), ("brunner_munzel", BASELINE), ("van_elteren", BASELINE)]}
     own["censored"] = [("tobit", BASELINE), ("peto_peto", BASELINE), ("gehan", BASELINE), ("tobit_paired", WITHIN)]
     if rule in NUMBER_RULES or (name, kind) in own.get(rule, []):
         assert KINDS[kind](test=name, below_limit=rule).rule == rule

@@ -132,8 +132,9 @@ def asked(sets: bool, *, tests: tuple = tuple(TESTS), scale: str = "log2") -> li
     out = []
     for name in tests:
         for kind in TESTS[name].questions:
-            if kind == "change_within" or not TESTS[name].paired or sets:
-                more = {"ignore_matching": True} if sets and not TESTS[name].paired and kind != "change_within" else {}
+            if kind == "change_within" or not TESTS[name].matched or sets:
+                more = {"ignore_matching": True} if sets and not TESTS[name].matched and kind != "change_within" else {}
+                more |= {"seed": 1, "n_resamples": 49} if "resamples" in TESTS[name].takes else {}
                 out += [
                     (kind, {"test": name, "below_limit": rule, "scale": scale, **more}) for rule in TESTS[name].rules_for(kind)
                 ]

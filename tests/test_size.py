@@ -111,7 +111,7 @@ def check_under_null(n_sim: int) -> None:
     scenario = load_scenario("null")
     for kind, cls in (("baseline", Baseline), ("change_within", ChangeWithin), ("change_between", ChangeBetween)):
         for name, entry in TESTS.items():
-            if kind not in entry.questions or (entry.paired and kind != "change_within"):
+            if kind not in entry.questions or (entry.matched and kind != "change_within"):
                 continue
             plan = Plan(**{**dict.fromkeys(("baseline", "change_within", "change_between")), kind: cls(name, adjust="none")})
             rates = certify(plan, scenario, n_sim=n_sim, seed=2, n_jobs=2, intervals=False, progress=False)

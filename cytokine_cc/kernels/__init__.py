@@ -12,6 +12,7 @@ from .moderated import MODERATED
 from .paired import PAIRED
 from .ranks import RANKS
 from .stratified import STRATIFIED
+from .stratified_permutation import STRATIFIED_PERMUTATION
 from .tobit import TOBIT
 from .tobit_paired import TOBIT_PAIRED
 
@@ -26,6 +27,7 @@ TESTS: dict[str, Test] = {
     **BRUNNER_MUNZEL,
     **CENSORED_RANKS,
     **STRATIFIED,
+    **STRATIFIED_PERMUTATION,
 }
 
 __all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]

@@ -66,8 +66,8 @@ def _few_sets(analysis: Analysis) -> Iterator[str]:
         if question.test != "conditional_logistic" or not 1 < sets < FEW_SETS or dict(question.options).get("penalty"):
             continue
         yield (
-            f"Conditional logistic regression of {sets} sets, {TITLES[question.kind].lower()}: where sets are few its odds ratios "
-            'lie too far from 1, the more so the larger they are; penalty = "firth" takes most of that back.'
+            f"Conditional logistic regression of {sets} sets, {TITLES[question.kind].lower()}: where sets are few its odds "
+            'ratios lie too far from 1, the more so the larger they are; penalty = "firth" takes most of that back.'
         )
 
 
