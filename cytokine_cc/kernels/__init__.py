@@ -6,6 +6,7 @@
 from .brunner_munzel import BRUNNER_MUNZEL
 from .censored_ranks import CENSORED_RANKS
 from .common import Statistics, Test, hedges_g, moments, user_test
+from .conditional import CONDITIONAL
 from .independent import INDEPENDENT
 from .linear import LINEAR
 from .moderated import MODERATED
@@ -28,6 +29,7 @@ TESTS: dict[str, Test] = {
     **CENSORED_RANKS,
     **STRATIFIED,
     **STRATIFIED_PERMUTATION,
+    **CONDITIONAL,
 }
 
 __all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]
