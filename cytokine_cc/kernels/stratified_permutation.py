@@ -155,7 +155,7 @@ def _tested(
     many = _many(n, n_case)
     method = np.where(note, -1, np.where(many <= n_resamples, 0, 1)).astype(np.int8)
     fuzz = 1e-12 * distance + 4 * np.finfo(float).eps * size
-    flat_rows = _Rows(*(part.reshape(-1, *part.shape[-2:]) for part in rows))
+    flat_rows = _Rows(*(part.reshape(note.size, *part.shape[-2:]) for part in rows))
     for at, others, lost in _arrangements(flat_rows, method.reshape(-1), n_resamples, seed, tail is not None):
         here = np.unravel_index(at, note.shape)
         answer = _judged(t[here], fuzz[here], others, lost, alternative, tail)
@@ -190,7 +190,7 @@ def _judged(
     p = (np.count_nonzero(extreme, axis=1) + 1) / (n + 1)
     if tail is None or lost is None:
         return p, nan, nan, np.zeros(t.shape, dtype=np.int64)
-    k = int(tail * (n + 1) * (1 + 1e-12))  # a tail of .04999... and 20 arrangements make 1
+    k = min(n, int(tail * (n + 1) * (1 + 1e-12)))  # a tail of .04999... and 20 arrangements make 1
     same = lost == 0
     with np.errstate(invalid="ignore", divide="ignore"):
         gap /= lost

@@ -98,18 +98,19 @@ permutation <- function(s) {
   out$arrangements <- prod(of_sets)
   if (prod(of_sets) > 2000) return(out)
   w <- arrangements(s); w <- w - t(apply(w, 1, function(v) ave(v, s$set)))
-  fuzz <- 1e-11 * sum(abs(away(s$y))) + 1e-14 * sum(abs(s$y))
   p <- function(side, shift = 0) {                        # cases lowered by the shift, everything anew
     v <- away(s$y - shift * s$case); all <- drop(w %*% v); seen <- sum(s$case * v)
+    fuzz <- 1e-11 * sum(abs(v)) + 1e-14 * sum(abs(s$y))
     mean(switch(side, both = abs(all) >= abs(seen) - fuzz, greater = all >= seen - fuzz, less = all <= seen + fuzz))
   }
   out$p_value <- p("both"); out$p_less <- p("less"); out$p_greater <- p("greater")
   # p changes only where another arrangement ties with the one seen.
   all <- drop(w %*% away(s$y)); of_case <- drop(w %*% s$case)
   at <- sort(unique(((T - all) / (C - of_case))[abs(C - of_case) > 1e-9]))
+  at[abs(at) < 1e-13 * max(abs(at))] <- 0
   ends <- function(tail) c(
-    if (p("greater", -1e6 * max(abs(at))) > tail + 1e-12) -Inf else Find(function(shift) p("greater", shift) > tail + 1e-12, at),
-    if (p("less", 1e6 * max(abs(at))) > tail + 1e-12) Inf else Find(function(shift) p("less", shift) > tail + 1e-12, at, right = TRUE))
+    if (p("greater", 2 * min(at) - max(at) - 1) > tail + 1e-12) -Inf else Find(function(shift) p("greater", shift) > tail + 1e-12, at),
+    if (p("less", 2 * max(at) - min(at) + 1) > tail + 1e-12) Inf else Find(function(shift) p("less", shift) > tail + 1e-12, at, right = TRUE))
   out[ends_of] <- c(ends(.025), ends(.05))
   out
 }
