@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from itertools import combinations
 from math import comb, prod
@@ -16,13 +16,16 @@ from .sets import Grid, Pair, paired_sets
 from .stratified import grids, halved, set_sum
 
 CHUNK = 8192  # arrangements of one random stream: another number gives other arrangements
-_HELD = 4_000_000  # sums held at a time: 32 MB
+_HELD = 1_000_000  # sums held at a time: 8 MB
 _LABELS = 2**26  # bytes of labels kept
 _TOGETHER = 64  # rows whose tables are made at a time
 _BLOCK_VALUES = 32_768  # sums worked on at a time: what fits a cache
 _MEMBER_BITS = 16  # of a random key, which tell the members of a set apart, so that no two keys tie
 
 METHODS = ("all arrangements within sets", "{n} permutations within sets")
+
+
+_Sets = tuple[tuple[int, tuple[int, ...], int], ...]  # of those that count: place, members with a value, number of cases
 
 
 class _Rows(NamedTuple):
@@ -210,6 +213,7 @@ def _arrangements(
 
     The number of cases that stay is a sum like the others, of a row whose values are 1 for cases and 0 for controls.
     """
+    codes_of = _coder(n_resamples, seed, rows.there.shape[-1])
     for exact in (True, False):
         asked = np.flatnonzero(method == (0 if exact else 1))
         for at in _grouped(rows, asked) if exact else ([asked] if len(asked) else []):
@@ -219,7 +223,7 @@ def _arrangements(
                 part = rows.at(some)
                 alike, which = _patterns(part) if with_lost else (part.at(slice(0)), np.zeros(0, dtype=np.intp))
                 whole = _Rows(*(np.concatenate(pair) for pair in zip(part, alike, strict=True)))
-                sums = _every(whole) if exact else _drawn(whole, n_resamples, seed)
+                sums = _every(whole) if exact else _drawn(whole, codes_of)
                 lost = alike.case.sum(axis=(1, 2))[:, None] - sums[len(some) :]
                 yield some, sums[: len(some)], (lost if len(lost) == 1 else lost[which]) if with_lost else None
 
@@ -260,28 +264,37 @@ def _every(rows: _Rows) -> np.ndarray:
     return sums[:, 1:]  # the first arrangement has the first m of each set, who are the cases
 
 
-def _drawn(rows: _Rows, n_resamples: int, seed: int) -> np.ndarray:
-    """Return the sums of random arrangements, shape (rows, n_resamples).
+def _drawn(rows: _Rows, codes_of: Callable[[_Sets], np.ndarray]) -> np.ndarray:
+    """Return the sums of random arrangements, shape (rows, n).
 
     A sum starts from all cases at the last value of their set, and goes up by the step to each other value that is drawn.
     """
     last = rows.there.shape[-1] - 1 - np.argmax(rows.there[..., ::-1], axis=-1)
     base = np.take_along_axis(rows.away, last[..., None], axis=-1)
-    steps = np.where(rows.there, rows.away - base, 0.0)
-    sums = np.repeat(halved(rows.case.sum(axis=-1) * base[..., 0])[:, None], n_resamples, axis=1)
+    steps, start = np.where(rows.there, rows.away - base, 0.0), halved(rows.case.sum(axis=-1) * base[..., 0])
     _, which = _patterns(rows)
-    groups = [np.flatnonzero(which == i) for i in range(which.max() + 1)]
-    for first in range(0, n_resamples, CHUNK):
-        size = min(CHUNK, n_resamples - first)
-        held = max(1, _LABELS // (size * rows.there.shape[-1]))
-        labels = lru_cache(held)(partial(_labels, seed, first // CHUNK, size))
-        for group in groups:
-            counting = _counting(rows.there[group[0]], rows.case[group[0]])
-            codes = _bytes(np.concatenate([labels(*a_set) for a_set in counting]))
-            of_set, member = np.array([(s, j) for s, members, _ in counting for j in members[:-1]]).T
-            for some in (group[i : i + _TOGETHER] for i in range(0, len(group), _TOGETHER)):
-                sums[some, first : first + size] += _chosen(steps[some][:, of_set, member], codes)
-    return sums
+    drawn = []
+    for group in (np.flatnonzero(which == i) for i in range(which.max() + 1)):
+        counting = _counting(rows.there[group[0]], rows.case[group[0]])
+        of_set, member = np.array([(s, j) for s, members, _ in counting for j in members[:-1]]).T
+        for some in (group[i : i + _TOGETHER] for i in range(0, len(group), _TOGETHER)):
+            drawn.append(_chosen(start[some], steps[some][:, of_set, member], codes_of(counting)))
+    return drawn[0] if len(drawn) == 1 else np.concatenate(drawn)[np.argsort(np.argsort(which, kind="stable"))]
+
+
+def _coder(n_resamples: int, seed: int, members: int) -> Callable[[_Sets], np.ndarray]:
+    """Return a function from the sets that count to all labels of their members, as `_chosen` takes them.
+
+    Rows share what they have in common, whole patterns or single sets, as far as it can be kept.
+    """
+    labels = lru_cache(max(1, _LABELS // max(1, min(n_resamples, CHUNK) * members)))(partial(_labels, seed))
+    blocks = [(first // CHUNK, min(CHUNK, n_resamples - first)) for first in range(0, n_resamples, CHUNK)]
+
+    def codes(counting: _Sets) -> np.ndarray:
+        parts = [_bytes(np.concatenate([labels(*block, *a_set) for a_set in counting])) for block in blocks]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    return lru_cache(1)(codes)
 
 
 def _bytes(labels: np.ndarray) -> np.ndarray:
@@ -293,11 +306,12 @@ def _bytes(labels: np.ndarray) -> np.ndarray:
     return codes
 
 
-def _chosen(steps: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return the sums of the steps that are chosen, shape (rows, arrangements).
+def _chosen(start: np.ndarray, steps: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return `start` and the steps that are chosen, added up, shape (rows, arrangements).
 
     Parameters
     ----------
+    start : ndarray, shape (rows,)
     steps : ndarray, shape (rows, members)
     codes : ndarray of uint8, shape (members / 8, arrangements)
         A bit for each member, eight to a byte: the sums of all choices among eight are looked up (the method of the four
@@ -305,7 +319,7 @@ def _chosen(steps: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """
     tables = []
     for i in range(0, steps.shape[1], 8):
-        table = np.zeros((len(steps), 1))
+        table = start[:, None] if i == 0 else np.zeros((len(steps), 1))
         for step in steps[:, i : i + 8].T:
             table = np.concatenate([table, table + step[:, None]], axis=1)
         tables.append(table)
@@ -321,13 +335,10 @@ def _chosen(steps: np.ndarray, codes: np.ndarray) -> np.ndarray:
     return out
 
 
-_Set = tuple[int, tuple[int, ...], int]
-
-
-def _counting(there: np.ndarray, case: np.ndarray) -> list[_Set]:
-    """Return the sets that count in a row: place, members with a value, number of cases."""
+def _counting(there: np.ndarray, case: np.ndarray) -> _Sets:
+    """Return the sets that count in a row."""
     sizes = case.sum(axis=-1).tolist()
-    return [(s, tuple(np.flatnonzero(there[s]).tolist()), m) for s, m in enumerate(sizes) if m]
+    return tuple((s, tuple(np.flatnonzero(there[s]).tolist()), m) for s, m in enumerate(sizes) if m)
 
 
 def _labels(seed: int, block: int, size: int, s: int, members: tuple[int, ...], m: int) -> np.ndarray:
