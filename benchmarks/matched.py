@@ -30,6 +30,14 @@ def pairs(n_sets: int, ratio: int = 1, **changes) -> Scenario:
     return base.vary(own | {name.replace("__", "."): value for name, value in changes.items()})
 
 
+def measured(scenario: Scenario) -> Scenario:
+    """Take out limits and missing values, so that what is true is known."""
+    rows = {
+        name: {key: value for key, value in row.items() if key != "below"} for name, row in scenario.content["analytes"].items()
+    }
+    return scenario.vary({"analytes": rows, "limits": None, "missing": None})
+
+
 def question(test: str) -> Baseline:
     """Levels at baseline, not adjusted for the number of analytes."""
     return Baseline(
@@ -93,7 +101,7 @@ def bias(n_sim: int) -> None:
     print("|---|---|---|---|---|---|---|---|---|---|")
     for ratio in (1.37, 2.5):
         for n_sets in (20, 50, 100, 249):
-            scenario = pairs(n_sets, limits=None, missing=None, group__odds_ratio={"IL-6": ratio})
+            scenario = measured(pairs(n_sets, group__odds_ratio={"IL-6": ratio}))
             cells = []
             for test in ("conditional_logistic", "firth"):
                 rates = ask(test, scenario, n_sim)
@@ -128,7 +136,7 @@ def cost(n_sim: int) -> None:
     print(f"\n| sets | share of variance between sets | | {' | '.join(tests)} |\n|---|---|---|{'---|' * len(tests)}")
     for n_sets, ratio in ((50, 1.9), (249, 1.37)):
         for log_sd in (0.0, 0.2, 0.45, 0.8):
-            scenario = pairs(n_sets, set_effect__log_sd=log_sd, limits=None, missing=None, group__odds_ratio={"IL-6": ratio})
+            scenario = measured(pairs(n_sets, set_effect__log_sd=log_sd, group__odds_ratio={"IL-6": ratio}))
             variances = scenario.variances.loc["IL-6"]
             share = f"{variances.get('set_effect', 0.0) / variances.sum():.0%}"
             for what, own in (("power, IL-6", scenario), ("size", scenario.vary({"group.odds_ratio": None}))):
