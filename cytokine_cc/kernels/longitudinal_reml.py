@@ -8,10 +8,11 @@ import numpy as np
 
 from .longitudinal_design import Model
 
-MOST_STEPS, MOST_HALVINGS, BY_EXPECTATION = 200, 40, 2
+MOST_STEPS, MOST_HALVINGS, BY_EXPECTATION = 100, 25, 2
 NEAR = 1e-6  # standard errors: Newton's method is quadratic, so that the step leaves an error of about 1e-12
 CLOSE = 1e-3  # so near the top a step is not tested by the likelihood, whose last digits are noise
 EDGE = 1e-7  # eigenvalue of the correlations: two visits correlated by 1 - 1e-7
+TOWARD = 1e-2  # below which a row that found no maximum was on its way to the edge
 STEEP, JITTER = 1e-4, 2e-15  # least curvature over the expected one along any direction
 
 
@@ -119,7 +120,7 @@ def _corners(m: np.ndarray, a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
 
 
 class Maximum(NamedTuple):
-    """What was found of each row: the covariance matrix, the likelihood there; `found`, or at the `edge` of what is a matrix."""
+    """What was found of each row: the matrix, the likelihood there; whether it is `found`, or lies at the `edge` of matrices."""
 
     sigma: np.ndarray
     state: State
@@ -149,7 +150,7 @@ def maximise(model: Model) -> Maximum:
         if not going.size:
             break
     flat = ~_concave(state, free)
-    edge |= found & flat
+    edge |= np.where(found, flat, lowest(sigma) < TOWARD)
     return Maximum(sigma, state, found & ~flat, edge)
 
 
