@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,9 @@ from .limits import back_transform
 from .questions import ChangeBetween, Question
 from .responses import Responses
 from .results import Results
-from .shown import as_html, as_text, listed
+from .shown import WIDTH, as_html, as_text, listed, number
 from .study import Study
-from .wording import counted
+from .wording import counted, p_text
 
 MODELS = ("change_score", "ancova", "lda", "clda")
 DIFFER = 0.05  # baselines with a p-value of at most this get a warning; not adjusted, since overlooking one costs more
@@ -70,15 +71,26 @@ class SideBySide:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return as_text(f"SideBySide: {counted(len(self.table), 'row')}; {self.describe()}", self._shown())
+        assumed = "\n".join(fill(f"{row.model}: {row.assumption}.", WIDTH - 20) for row in self.assumptions.itertuples())
+        head = f"SideBySide: {counted(len(self.table), 'row')}. {self.describe()}"
+        return f"{as_text(fill(head, WIDTH - 20), self._shown())}\n{assumed}"
 
     def _repr_html_(self) -> str:
-        return as_html(self.describe(), self._shown())
+        return as_html(self.describe(), {**self._shown(), "what each model assumes": self.assumptions})
 
     def _shown(self) -> dict[str, pd.DataFrame]:
-        wide = self.table.drop(columns=[f"{model}_p_adjusted" for model in MODELS])
-        return {"change: case / control" if self.meta["scale"] != "raw" else "change: case - control": wide,
-                "what each model assumes": self.assumptions}  # fmt: skip
+        """Return the table with each estimate, its interval and p in one cell."""
+        sign = "-" if self.meta["scale"] == "raw" else "/"
+        cells = {"analyte": self.table["analyte"], "visit": self.table["visit"]}
+        cells |= {"baseline": self._cells("baseline"), "slope": self.table["slope"], "catch_up": self.table["catch_up"]}
+        cells |= {model: self._cells(model) for model in MODELS}
+        return {f"case {sign} control at baseline, and of the changes": pd.DataFrame(cells)}
+
+    def _cells(self, name: str) -> list[str]:
+        parts = zip(*(self.table[f"{name}{end}"] for end in ("", "_low", "_high", "_p")), strict=True)
+        return [
+            "" if np.isnan(p) else f"{number(own)} ({number(low)}, {number(high)}) p {p_text(p)}" for own, low, high, p in parts
+        ]
 
     def describe(self) -> str:
         """Say in words where the models part, and why.
@@ -149,9 +161,15 @@ def change_side_by_side(study: Study, *, visits: Any = None, covariates: Any = (
     Examples
     --------
     >>> import cytokine_cc as cc
-    >>> found = cc.change_side_by_side(cc.load_study("null"))
-    >>> found.table[["change_score", "ancova", "lda", "clda"]].iloc[0].round(2).tolist()
-    []
+    >>> study = cc.load_study("quickstart").select(analytes=["IL-5", "IL-7"])
+    >>> found = cc.change_side_by_side(study)
+    >>> found.table.set_index("analyte").loc["IL-7", ["catch_up", "change_score", "ancova", "lda", "clda"]].astype(float).round(3)
+    catch_up        1.006
+    change_score    0.745
+    ancova          0.740
+    lda             0.751
+    clda            0.740
+    Name: IL-7, dtype: float64
     """
     tests = {name: "linear_model" if covariates and name == "change_score" else name for name in MODELS}
     given = {"visits": visits, "covariates": covariates, **options}

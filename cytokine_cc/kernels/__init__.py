@@ -9,6 +9,7 @@ from .common import Statistics, Test, hedges_g, moments, user_test
 from .conditional import CONDITIONAL
 from .independent import INDEPENDENT
 from .linear import LINEAR
+from .longitudinal import LONGITUDINAL
 from .moderated import MODERATED
 from .paired import PAIRED
 from .ranks import RANKS
@@ -30,6 +31,7 @@ TESTS: dict[str, Test] = {
     **STRATIFIED,
     **STRATIFIED_PERMUTATION,
     **CONDITIONAL,
+    **LONGITUDINAL,
 }
 
 __all__ = ["TESTS", "Statistics", "Test", "hedges_g", "moments", "user_test"]
