@@ -98,7 +98,7 @@ def conditional_logistic(
     replicates, analytes = prod(shape[:-1]), prod(shape[-1:])
     values = [part.reshape(replicates, analytes, part.shape[-1]) for part in (x, y)]
     lead = shape[:-1]
-    own = [np.broadcast_to(part, (*lead, part.shape[-1])).reshape(replicates, -1) for part in sets]
+    own = [np.broadcast_to(part, (*lead, part.shape[-1])).reshape(replicates, part.shape[-1]) for part in sets]
     columns = [np.broadcast_to(z, (*lead, *z.shape[-2:])).reshape(replicates, *z.shape[-2:]) for z in covariates or ()]
     asked = Asked(alternative, conf_level, penalty is not None)
     found = Answer.blank(np.zeros((replicates, analytes)))

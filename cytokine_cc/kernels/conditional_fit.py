@@ -19,6 +19,7 @@ TINY, TINY_HELD, STALLED = (
     1e-10,
 )  # of twice the log-likelihood that a step can still gain; held: no error is asked for
 SLACK = 1e-9
+DAMPED = 1e-4  # of a sound information, added where the gradient is far from 0
 COMPRESS = 0.75  # rows that are done are left behind when no more than this share is going
 
 
@@ -107,7 +108,7 @@ def _inverse(inverse: np.ndarray, lower: np.ndarray) -> np.ndarray:
     return out
 
 
-def maximise(model: Model, start: np.ndarray, *, held: bool = False, order: int = 1) -> Fit:
+def maximise(model: Model, start: np.ndarray, *, held: bool = False, sound: np.ndarray | None = None) -> Fit:
     """Find each row's maximum by Newton's method with halved steps; a row that is done stands still.
 
     With a penalty the information is the first guess of the curvature, which the gradients then correct (Broyden, Fletcher,
@@ -119,13 +120,14 @@ def maximise(model: Model, start: np.ndarray, *, held: bool = False, order: int 
     start : ndarray, shape (p, rows)
     held : bool
         The last coefficient stays at its start.
-    order : int
-        2 if the information is asked for where nothing is left to maximise.
+    sound : ndarray, shape (p, p, rows), optional
+        Information at a place where it is that of the data; of the start, unless given. Where subsets are told for certain the
+        information is 0, even if they are the wrong ones: a share of this is added there, so that no start leads astray.
     """
     p, rows = start.shape
     free = p - 1 if held else p
     if not free:
-        loglik, gradient, information = model.at(start, order)
+        loglik, gradient, information = model.at(start, 1)
         return Fit(start, loglik, gradient[-1], information, ~np.isnan(loglik), loglik)
     loglik, slope, first = np.full((3, rows), np.nan)
     fit = Fit(start.copy(), loglik, slope, np.zeros((p, p, rows)), np.zeros(rows, dtype=bool), first)
@@ -133,30 +135,32 @@ def maximise(model: Model, start: np.ndarray, *, held: bool = False, order: int 
     going, here, done = np.arange(rows), start, np.zeros(rows, dtype=bool)
     best, step, bend, steep = start, np.zeros((free, rows)), np.zeros((free, free, rows)), np.zeros((free, rows))
     reached, gain = np.full(rows, -np.inf), np.full(rows, np.inf)
+    metric = None if sound is None else sound[:free, :free]
     for count in range(MOST_STEPS):
         loglik, gradient, information = model.at(here)
         if count == 0:
             fit.first[:] = loglik
         uphill = loglik >= reached - SLACK
-        if not model.penalised:
-            bend = information[:free, :free]
-        elif count == 0:
-            bend = information[:free, :free].copy()
-        else:
+        now = information[:free, :free]
+        metric = now if metric is None else metric
+        if model.penalised and count:
             bend = np.where(uphill, _corrected(bend, step, steep - gradient[:free]), bend)
+        else:
+            far = dot(gradient[:free], solve(metric, gradient[:free]))
+            bend = now + DAMPED * far / (1 + far) * metric
         steep = np.where(uphill, gradient[:free], steep)
         move = solve(bend, gradient[:free])
         before, gain = gain, np.where(uphill, dot(gradient[:free], move), gain)
-        now = ~done & uphill & ((gain < tiny) | ((gain < STALLED) & (gain > before / 2)))
-        if now.any():
-            at, end = going[now], here[:, now]
-            fit.theta[:, at] = end
-            fit.theta[:free, at] += move[:, now]
-            fit.loglik[at] = (loglik + gain / 2)[now]
-            fit.information[..., at] = information[..., now]
-            fit.slope[at] = (gradient[-1] - dot(information[-1, :free], move))[now]
+        last = ~done & uphill & ((gain < tiny) | ((gain < STALLED) & (gain > before / 2)))
+        if last.any():
+            at = going[last]
+            fit.theta[:, at] = here[:, last]
+            fit.theta[:free, at] += move[:, last]
+            fit.loglik[at] = (loglik + gain / 2)[last]
+            fit.information[..., at] = information[..., last]
+            fit.slope[at] = (gradient[-1] - dot(information[-1, :free], move))[last]
             fit.found[at] = True
-            done = done | now
+            done = done | last
         if done.all():
             break
         best = np.where(uphill, here, best)
@@ -166,6 +170,7 @@ def maximise(model: Model, start: np.ndarray, *, held: bool = False, order: int 
             keep = np.flatnonzero(~done)
             model, going, done, reached, gain = model.of(keep), going[keep], done[keep], reached[keep], gain[keep]
             best, step, bend, steep = best[:, keep], step[:, keep], bend[..., keep], steep[:, keep]
+            metric = metric[..., keep]
         here = best.copy()
         here[:free] += step
     return fit

@@ -26,7 +26,17 @@ Key = tuple[int, ...]
 
 
 class Moments(NamedTuple):
-    """Of the sum of z over a subset, subsets weighted by exp: log of the sum of weights (sets, rows), raw moments by column."""
+    """Of the sum of z over a subset, subsets weighted by exp, relative to some subset.
+
+    Attributes
+    ----------
+    log_sum : ndarray, shape (sets, rows)
+        Logarithm of the sum of all weights over that of the cases.
+    raw : dict of ndarray, shape (sets, rows)
+        Raw moments by column.
+    observed : ndarray, shape (p, sets, rows), or None
+        Sum of z over the cases, relative to that subset; None: it is the cases.
+    """
 
     log_sum: np.ndarray
     raw: dict[Key, np.ndarray]
@@ -86,7 +96,7 @@ class Swaps(NamedTuple):
 
 
 class Subsets(NamedTuple):
-    """Members of sets with many subsets; z centred, and turned round where controls are the fewer and are chosen in their place.
+    """Members of sets with many subsets; z turned round where controls are the fewer and are chosen in their place.
 
     Attributes
     ----------
@@ -110,7 +120,8 @@ class Subsets(NamedTuple):
     def moments(self, theta: np.ndarray, order: int) -> Moments:
         """Return moments up to an order, by adding members one by one, the likeliest first.
 
-        The sum over subsets of size k is kept as a multiple of its largest term, so that no theta lets it overflow.
+        The sum over subsets of size k is kept as a multiple of its largest term, so that no theta lets it overflow, and the
+        moments as differences from the largest, so that no value far off costs digits.
         """
         p, n = self.z.shape[:2]
         keys = [key for size in range(order + 1) for key in combinations_with_replacement(range(p), size)]
@@ -127,14 +138,14 @@ class Subsets(NamedTuple):
                 ratio = np.exp(eta[j] - eta[:top])
                 for key in reversed(keys):
                     more = sums[key][:top]
-                    for factor, rest in _splits(key, z[:, j]):
+                    for factor, rest in _splits(key, z[:, j, None] - z[:, :top]):
                         more = more + factor * sums[rest][:top]
                     sums[key][1 : top + 1] += np.where(ratio > 0, ratio * more, 0.0)
         own = {key: np.take_along_axis(part, self.level[None], axis=0)[0] for key, part in sums.items()}
         chosen = np.arange(n)[:, None, None] < self.level
-        largest = _over_first(np.where(chosen, eta, 0.0))
-        log_sum = np.log(own[()]) + largest - dot(self.observed, theta[:, None])
-        return Moments(np.where(self.level > 0, log_sum, 0.0), {key: own[key] / own[()] for key in keys[1:]}, self.observed)
+        short = self.observed - np.stack([_over_first(np.where(chosen, column, 0.0)) for column in z])
+        log_sum = np.log(own[()]) - dot(short, theta[:, None])
+        return Moments(np.where(self.level > 0, log_sum, 0.0), {key: own[key] / own[()] for key in keys[1:]}, short)
 
     def spread(self, theta: np.ndarray) -> np.ndarray:
         """Return the widest range of theta'z in a set."""
@@ -191,9 +202,7 @@ def _swaps(z: np.ndarray, there: np.ndarray, shape: Shape) -> Swaps:
 def _subsets(z: np.ndarray, there: np.ndarray, shape: Shape) -> Subsets:
     fewer = slice(0, shape.cases) if shape.cases <= shape.controls else slice(shape.cases, None)
     sign = 1.0 if shape.cases <= shape.controls else -1.0
-    n = np.maximum(there.sum(axis=0), 1)
-    mean = np.stack([_over_first(np.where(there, column, 0.0)) / n for column in z])
-    z = np.where(there, sign * (z - mean[:, None]), 0.0)
+    z = np.where(there, sign * z, 0.0)
     observed = np.stack([_over_first(column[fewer]) for column in z])
     return Subsets(z, there, observed, there[fewer].sum(axis=0))
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Note
 from .censored_normal import solve
 from .conditional_fit import Fit, Model, maximise
-from .conditional_likelihood import MOST_SUBSETS, groups_of
+from .conditional_likelihood import MOST_SUBSETS, derivatives, groups_of
 from .conditional_separation import separation_of, supremum
 from .conditional_sets import Design, Extent, Members, Shape, design_of, extent_of
 from .likelihood_ratio import fall_of, tail_of
@@ -81,7 +81,7 @@ def _piece(members: Members, asked: Asked) -> Answer:
         own = design.of(outer)
         model = _model(own, members.shapes, asked)
         top = _at_infinity(separated[outer], supremum(members.of(outer), extent.of(outer)))
-        fits = top, maximise(model, np.zeros((1, outer.size)), held=True, order=2)
+        fits = top, maximise(model, np.zeros((1, outer.size)), held=True)
         found.put(outer, _answer(model, fits, own, own.note | int(Note.INFINITE), asked))
     return found
 
@@ -165,21 +165,23 @@ def _interval(model: Model, fits: tuple[Fit, Fit], asked: Asked) -> tuple[np.nda
     edge = np.isinf(top.theta[-1])
     scale = null if edge.all() else top
     where = (null.theta if edge.all() else top.theta).copy()
-    way = _way(scale.information)
+    sound = scale.information
+    if edge.all():
+        sound = derivatives(model.groups, where).information
+    way, n = _way(sound), np.zeros(len(edge))
 
     def profile(b: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         start = np.concatenate([where[:-1, rows] + way[:, rows] * (b - where[-1, rows]), b[None]])
-        fit = maximise(model.of(rows), start, held=True)
+        fit = maximise(model.of(rows), start, held=True, sound=sound if len(rows) == len(n) else sound[..., rows])
         if len(way):
             at = rows[fit.found]
             where[:, at], way[:, at] = fit.theta[:, fit.found], _way(fit.information[..., fit.found])
         return np.where(fit.found, fit.loglik, np.nan), fit.slope
 
-    n = np.zeros(len(edge))
     return profile_interval(
         profile,
         top.theta[-1],
-        scale.std_error,
+        scale._replace(information=sound).std_error,
         top.loglik,
         fall_of(tail_of(asked.alternative, asked.conf_level or 0.0), n, n, calibrated=False),
         start=np.zeros(len(edge)),
