@@ -54,7 +54,7 @@ def excluded_cells(study: Study, question: Question, contrasts: list[Contrast]) 
     parts = []
     for contrast in contrasts:
         visit = study.baseline if contrast.visit is None else study.visits[contrast.visit]
-        parts.append(_of_excluded_subjects(study, contrast, visit))
+        parts.append(_of_excluded_subjects(study, question, contrast, visit))
         parts += _of_usable_subjects(study, question, contrast, visit)
     return excluded_table(np.concatenate(parts))
 
@@ -74,9 +74,12 @@ def _of_usable_subjects(study: Study, question: Question, contrast: Contrast, vi
     subjects = study.subjects.index.to_numpy(dtype=object)
     n = len(study.baseline_visits)
     if contrast.visit is not None:
-        absent = here & (study.sample_at[n + contrast.visit] < 0) & ~np.asarray(contrast.entered).any(axis=0)
+        whole = "visits" in question.entry.takes  # then a sample at any visit of the model is one to account for
+        places = [place for _, place in _places(study, question, contrast)] if whole else [n + contrast.visit]
+        absent = here & np.all([study.sample_at[place] < 0 for place in np.r_[tuple(places)]], axis=0)
         if absent.any():
-            parts.append(_rows(subjects[absent], visit, "", f"no sample at {visit}"))
+            where = "any visit of the model" if whole else visit
+            parts.append(_rows(subjects[absent], visit, "", f"no sample at {where}"))
         here = here & ~absent
     cells = np.nonzero(~np.asarray(contrast.entered) & here)
     if not len(cells[0]):
@@ -144,7 +147,7 @@ def _place_codes(study: Study, rule: str, place: slice, cells: tuple[np.ndarray,
     return np.where(some_below & some_above & (rule == "lowest_rank"), _BOTH_SIDES, code)
 
 
-def _of_excluded_subjects(study: Study, contrast: Contrast, visit: str) -> np.ndarray:
+def _of_excluded_subjects(study: Study, question: Question, contrast: Contrast, visit: str) -> np.ndarray:
     """List the cells, at this visit, of subjects that the study had to leave out."""
     rows = [_rows([], "", [], [])]
     if not len(study.excluded):
@@ -153,6 +156,8 @@ def _of_excluded_subjects(study: Study, contrast: Contrast, visit: str) -> np.nd
     role = dict(zip(samples["subject"], as_labels(samples[design.group]), strict=True))
     wanted = {"case": design.case, "control": design.control}.get(contrast.group)
     visits = study.baseline_visits if contrast.visit is None else (visit,)
+    if "visits" in question.entry.takes:
+        visits = (*study.baseline_visits, *(label for label, _ in _places(study, question, contrast)))
     there = set(samples["subject"][samples["visit"].isin(visits)])
     for subject, reason in study.excluded[["subject", "reason"]].itertuples(index=False):
         if wanted is None or role[subject] == wanted:

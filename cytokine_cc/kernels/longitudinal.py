@@ -305,7 +305,7 @@ LONGITUDINAL = {
         function=lda,
         label="a longitudinal model of all visits (LDA: a mean for each group and visit, unstructured covariance, REML)",
         r_call='mmrm(y ~ covariates + group * visit + us(visit | subject), reml = TRUE, method = "Satterthwaite")',
-        reference="Fitzmaurice GM, Laird NM, Ware JH. Applied Longitudinal Analysis. 2nd ed. Wiley 2011",
+        reference="Jennrich RI, Schluchter MD. Biometrics 1986;42:805-820. doi:10.2307/2530695",
         **_SHARED,
     ),
     "clda": Test(
@@ -313,7 +313,7 @@ LONGITUDINAL = {
         function=clda,
         label="a constrained longitudinal model of all visits (cLDA: one baseline mean, unstructured covariance, REML)",
         r_call='mmrm(y ~ covariates + visit + group:later_visit + us(visit | subject), reml = TRUE, method = "Satterthwaite")',
-        reference="Liang KY, Zeger SL. Sankhya B 2000;62:134-148",
+        reference="Lu K. Biometrics 2010;66:891-896. doi:10.1111/j.1541-0420.2009.01332.x",
         **_SHARED,
     ),
 }
