@@ -19,7 +19,7 @@ import numpy as np
 from .censored_normal import dot, total
 from .conditional_sets import Design, Shape
 
-MOST_SUBSETS = 130  # written out; the recursion takes over beyond
+MOST_SUBSETS = 70  # written out; the recursion takes over beyond
 LARGEST = 600.0  # exp of more nears the largest number there is
 
 Key = tuple[int, ...]

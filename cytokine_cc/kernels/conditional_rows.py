@@ -16,7 +16,7 @@ from .conditional_sets import Design, Extent, Members, Shape, design_of, extent_
 from .likelihood_ratio import fall_of, tail_of
 from .profiles import profile_interval
 
-PIECE_VALUES = 32_768  # worked on at a time: what fits a cache
+PIECE_VALUES = 131_072  # worked on at a time: what fits a cache
 FAR = 20.0  # so certain of its cases is a set where the likelihood rises without end, before steps gain nothing more
 
 
