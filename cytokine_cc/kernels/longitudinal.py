@@ -82,6 +82,7 @@ def lda(
 
     References
     ----------
+    Jennrich RI, Schluchter MD. Biometrics 1986;42:805-820. doi:10.2307/2530695.
     Fitzmaurice GM, Laird NM, Ware JH. Applied Longitudinal Analysis. 2nd ed. Wiley 2011.
     Fai AHT, Cornelius PL. J Stat Comput Simul 1996;54:363-378. doi:10.1080/00949659608811740.
 
@@ -164,6 +165,7 @@ def clda(
     ----------
     Liang KY, Zeger SL. Sankhya B 2000;62:134-148.
     Lu K. Biometrics 2010;66:891-896. doi:10.1111/j.1541-0420.2009.01332.x.
+    Jennrich RI, Schluchter MD. Biometrics 1986;42:805-820. doi:10.2307/2530695.
     Fitzmaurice GM, Laird NM, Ware JH. Applied Longitudinal Analysis. 2nd ed. Wiley 2011.
     Fai AHT, Cornelius PL. J Stat Comput Simul 1996;54:363-378. doi:10.1080/00949659608811740.
 
