@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import warnings
 from functools import cache
 
 import matplotlib as mpl
@@ -18,6 +19,7 @@ from matplotlib.text import Text
 import cytokine_cc as cc
 from cytokine_cc import plots
 from cytokine_cc.plots.drawing import COLOURS, GREY, group_ink, ink, off_screen, paper, plain, ratio_axis
+from cytokine_cc.plots.models_of_change import MODELS
 
 from .figures import fits
 
@@ -45,6 +47,13 @@ def found(verb: str, study: str = "wordy") -> cc.Results:
     return getattr(cc, verb)(wordy() if study == "wordy" else cc.load_study(study))
 
 
+@cache
+def models(study: str) -> cc.SideBySide:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cc.AnalysisWarning)  # of baselines that differ
+        return cc.change_side_by_side(wordy() if study == "wordy" else cc.load_study(study))
+
+
 def drawn(study: str) -> dict:
     """Every picture of a study, as a function of the axes."""
     own = wordy() if study == "wordy" else cc.load_study(study)
@@ -53,6 +62,7 @@ def drawn(study: str) -> dict:
         "volcano": lambda ax=None: plots.volcano(found("compare_baseline", study), label=list(own.analytes), ax=ax),
         "forest": lambda ax=None: plots.forest(found("compare_baseline", study), ax=ax),
         "change": lambda ax=None: plots.change(found("change_within", study), ax=ax),
+        "models": lambda ax=None: plots.side_by_side(models(study), ax=ax),
         "one": lambda ax=None: plots.change(found("change_within", study).select(analyte=name), ax=ax),
         "histogram": lambda ax=None: plots.p_values(found("compare_baseline", study), ax=ax),
         "qq": lambda ax=None: plots.p_values(found("compare_baseline", study), kind="qq", ax=ax),
@@ -80,12 +90,12 @@ def test_long_labels_are_not_cut_off_nor_lie_on_each_other(kind):
     with off_screen():
         ax = drawn("wordy")[kind]()
     fits(ax.figure)
-    if kind in ("forest", "change", "distributions", "balance", "plates", "detection"):
+    if kind in ("forest", "change", "models", "distributions", "balance", "plates", "detection"):
         boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
         assert all(upper.y0 >= lower.y1 - 1.5 for upper, lower in itertools.pairwise(boxes))
 
 
-@pytest.mark.parametrize("kind", ["volcano", "forest", "change", "distributions", "lines", "samples", "plates"])
+@pytest.mark.parametrize("kind", ["volcano", "forest", "change", "models", "distributions", "lines", "samples", "plates"])
 def test_large_letters_make_a_larger_figure(kind):
     with off_screen():
         usual = drawn("quickstart")[kind]()
@@ -106,7 +116,9 @@ def test_titles_of_halves_do_not_meet():
 
 
 @pytest.mark.parametrize("width", [2.0, 4.0])
-@pytest.mark.parametrize("kind", ["volcano", "forest", "distributions", "change", "balance", "plates", "qq", "detection"])
+@pytest.mark.parametrize(
+    "kind", ["volcano", "forest", "distributions", "change", "models", "balance", "plates", "qq", "detection"]
+)
 def test_labels_and_legends_are_no_wider_than_the_axes_given(kind, width):
     figure = Figure(figsize=(12, 8))
     ax = figure.add_axes((0.4, 0.4, width / 12, 0.4))
@@ -150,7 +162,7 @@ def contrast(a, b) -> float:
 @pytest.mark.parametrize("style", ["default", "dark_background"])
 def test_all_that_is_written_and_found_can_be_read(style):
     with plt.style.context(style):
-        for kind in ("volcano", "forest", "change", "distributions", "lines", "plates", "balance", "histogram"):
+        for kind in ("volcano", "forest", "change", "models", "distributions", "lines", "plates", "balance", "histogram"):
             ax = drawn("quickstart")[kind]()
             ground = paper(ax)
             texts = [t for t in ax.findobj(Text) if t.get_text()]
@@ -160,6 +172,7 @@ def test_all_that_is_written_and_found_can_be_read(style):
         assert max(contrast(line.get_markerfacecolor(), ground) for line in filled) > 10
         assert contrast(ink(ax, GREY), ground) > 5
         assert all(contrast(group_ink(ax, group), ground) > 5 for group in COLOURS)
+        assert all(contrast(colour, ground) > 3.4 for _, colour, _ in MODELS.values())
 
 
 def test_what_could_turn_text_around_is_taken_out():

@@ -1,7 +1,7 @@
 """Pictures of studies, results and error rates: each takes what it shows, returns matplotlib Axes, and tests nothing.
 
-Results -> `volcano`, `forest`, `change`, `p_values`. ErrorRates -> `error_rates`. Study -> `distributions`, `paired_lines`,
-`detection`, `correlation`, `balance`, `samples`, `plates`.
+Results -> `volcano`, `forest`, `change`, `p_values`. SideBySide -> `side_by_side`. ErrorRates -> `error_rates`.
+Study -> `distributions`, `paired_lines`, `detection`, `correlation`, `balance`, `samples`, `plates`.
 
 Without ``ax`` a figure is made that fits, larger where letters are; with it, the picture is drawn there and the figure left as it
 is. Letters, ground and what is black on white follow the reader's rcParams, which are never changed; the colours of groups do
@@ -24,6 +24,7 @@ from .effects import change, forest
 from .evidence import error_rates, p_values
 from .heatmap import correlation
 from .levels import distributions, paired_lines
+from .models_of_change import side_by_side
 from .overview import balance, plates
 from .sample_map import samples
 from .shares import detection
@@ -41,5 +42,6 @@ __all__ = [
     "paired_lines",
     "plates",
     "samples",
+    "side_by_side",
     "volcano",
 ]

@@ -35,7 +35,7 @@ from .drawing import (
     visit_of,
     wrapped,
 )
-from .intervals import Scale, axis_text, bars, contrast_text, legend_of_marks, p_name, points, scale_of, show_scale
+from .intervals import Scale, axis_text, bars, contrast_text, legend_of_marks, not_tested, p_name, points, scale_of, show_scale
 
 _PATHS_HEIGHT = 2.2  # inches at least
 _SORTS = ("estimate", "p")
@@ -235,7 +235,7 @@ def _one_analyte(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: list
         ax.plot([], [], **{**style, "ms": 5}, label=names[role])
         bars(ax, x, part, scale, COLOURS[role], upright=True)
         points(ax, x, part, scale, COLOURS[role], MARKS[role], upright=True, size=6)
-        _not_tested(ax, x, part, scale, upright=True)
+        not_tested(ax, x, part, scale, upright=True)
     ax.set_xlim(-0.4, len(visits) + 0.4)
     name_visits(ax, range(len(visits) + 1), [data["baseline"].iloc[0], *visits])
     return ax
@@ -267,7 +267,7 @@ def _many_analytes(ax: Axes | None, data: pd.DataFrame, scale: Scale, visits: li
         points(ax, y, part, scale, COLOURS[role], MARKS[role], size=4 if lines < 4 else 3.4)
         ax.plot([], [], color=COLOURS[role], marker=MARKS[role], ms=5, lw=1.2, label=names[role])
         part, y = _once_a_row(part, y, data, rows)
-        _not_tested(ax, y, part, scale)
+        not_tested(ax, y, part, scale)
     return ax
 
 
@@ -293,17 +293,3 @@ def _once_a_row(part: pd.DataFrame, y: np.ndarray, data: pd.DataFrame, rows: dic
     first = ~part.duplicated("analyte") & (in_analyte | (part["group"] == data["group"].iloc[0]))
     keep = (in_group | first).to_numpy()
     return part[keep], y[keep]
-
-
-def _not_tested(ax: Axes, places: np.ndarray, data: pd.DataFrame, scale: Scale, *, upright: bool = False) -> None:
-    """Write it where there is no p-value: in place of the mark, or beside it."""
-    missing = data["p_value"].isna().to_numpy()
-    for place, estimate in zip(places[missing], data["estimate"][missing], strict=True):
-        value = scale.middle if np.isnan(estimate) else float(scale.cut(estimate))
-        spot = (place, value) if upright else (value, place)
-        up = 1 if not upright or scale.in_lower_half(value) else -1
-        word = (
-            {"rotation": 90, "ha": "center", "va": "bottom" if up > 0 else "top"} if upright else {"ha": "left", "va": "center"}
-        )
-        shift = (0, 6 * up) if upright else (6, 0)
-        ax.annotate("not tested", spot, shift, textcoords="offset points", color=ink(ax, GREY), fontsize="x-small", **word)

@@ -137,6 +137,20 @@ def _arrows(
             ax.plot(x, y, mark[0 if upright else 1], ms=5, color=colour, mfc=face, clip_on=False, zorder=2.6)
 
 
+def not_tested(ax: Axes, places: np.ndarray, data: pd.DataFrame, scale: Scale, *, upright: bool = False) -> None:
+    """Write it where there is no p-value: in place of the mark, or beside it."""
+    missing = data["p_value"].isna().to_numpy()
+    for place, estimate in zip(places[missing], data["estimate"][missing], strict=True):
+        value = scale.middle if np.isnan(estimate) else float(scale.cut(estimate))
+        spot = (place, value) if upright else (value, place)
+        up = 1 if not upright or scale.in_lower_half(value) else -1
+        word = (
+            {"rotation": 90, "ha": "center", "va": "bottom" if up > 0 else "top"} if upright else {"ha": "left", "va": "center"}
+        )
+        shift = (0, 6 * up) if upright else (6, 0)
+        ax.annotate("not tested", spot, shift, textcoords="offset points", color=ink(ax, GREY), fontsize="x-small", **word)
+
+
 def axis_text(ax: Axes, table: pd.DataFrame, contrast: str, *, intervals: bool = True, upright: bool = False) -> str:
     """Say what the axis of estimates shows, in which unit, with which intervals."""
     first = table.iloc[0]
