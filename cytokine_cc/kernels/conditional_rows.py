@@ -108,43 +108,52 @@ def _fits(model: Model) -> tuple[Fit, Fit]:
 
 
 def _inside(members: Members, extent: Extent, design: Design, asked: Asked) -> Answer:
-    """Answer for rows the maximum of which only covariates can push to infinity; such rows are looked at one by one."""
+    """Answer for rows the maximum of which only covariates can push to infinity."""
     model = _model(design, members.shapes, asked)
     top, null = _fits(model)
     unsure = ~(top.found & null.found)
-    if len(members.columns) and not asked.penalised:
-        for group in model.groups:
-            unsure |= group.spread(top.theta) > FAR
-    found, sure = Answer.blank(design.note), np.flatnonzero(~unsure)
+    if not len(members.columns) or asked.penalised:
+        found = _answer(model, (top, null), design, design.note, asked)
+        found.put(unsure, Answer.blank(design.note[unsure] | int(Note.NOT_CONVERGED)))
+        return found
+    for group in model.groups:
+        unsure |= group.spread(top.theta) > FAR
+    found, sure, rest = Answer.blank(design.note), np.flatnonzero(~unsure), np.flatnonzero(unsure)
     found.put(sure, _answer(model.of(sure), (top.of(sure), null.of(sure)), design.of(sure), design.note[sure], asked))
-    for row in np.flatnonzero(unsure):
-        at = np.array([row])
-        found.put(at, _unsure(members.of(at), extent.noise[row], (model.of(at), top.of(at), null.of(at)), design.of(at), asked))
+    if rest.size:
+        found.put(rest, _unsure(members.of(rest), extent.noise[rest], design.note[rest], asked))
     return found
 
 
-def _unsure(members: Members, noise: float, fits: tuple[Model, Fit, Fit], design: Design, asked: Asked) -> Answer:
-    """Answer for one row that may separate, from what is left of its likelihood at the supremum."""
-    model, top, null = fits
-    if len(members.columns) and not asked.penalised:
-        found = separation_of(members, noise)
-        note = design.note | (int(Note.COVARIATE_SEPARATES) if found.by_covariates.any() else 0)
-        if found.by_covariates.any():
-            members = members.without(found.by_covariates[..., None])
-            design = design_of(members, extent_of(members))
-            if design.blocked[0]:
-                return Answer.blank(note | int(Note.CONFOUNDED))
-            model = _model(design, members.shapes, asked)
-            top, null = _fits(model)
-        if found.sign:
-            rest = members.without(found.by_value[..., None])
-            limit = maximise(_model(design_of(rest, extent_of(rest)), rest.shapes, asked), np.zeros_like(null.theta), held=True)
-            if limit.found[0]:
-                top, note = _at_infinity(np.array([found.sign]), limit.loglik), note | int(Note.INFINITE)
-        design = design._replace(note=note)
-    if not (top.found & null.found)[0]:
-        return Answer.blank(design.note | int(Note.NOT_CONVERGED))
-    return _answer(model, (top, null), design, design.note, asked)
+def _unsure(members: Members, noise: np.ndarray, note: np.ndarray, asked: Asked) -> Answer:
+    """Answer for rows that may separate, from what is left of their likelihoods at the supremum."""
+    parts = [separation_of(members.of(slice(row, row + 1)), noise[row]) for row in range(len(noise))]
+    by_covariates, by_value = (np.stack([part[k] for part in parts], axis=-1) for k in (0, 1))
+    sign = np.array([part.sign for part in parts])
+    note = note | np.where(by_covariates.any(axis=(0, 1)), int(Note.COVARIATE_SEPARATES), 0)
+    own = members.without(by_covariates)
+    design = design_of(own, extent_of(own))
+    found = Answer.blank(note | int(Note.CONFOUNDED))
+    inner, outer = (np.flatnonzero(~design.blocked & kind) for kind in (sign == 0, sign != 0))
+    if inner.size:
+        model = _model(design.of(inner), own.shapes, asked)
+        top, null = _fits(model)
+        answer = _answer(model, (top, null), design.of(inner), note[inner], asked)
+        lost = ~(top.found & null.found)
+        answer.put(lost, Answer.blank(note[inner][lost] | int(Note.NOT_CONVERGED)))
+        found.put(inner, answer)
+    if outer.size:
+        model = _model(design.of(outer), own.shapes, asked)
+        start = np.zeros(model.active.shape)
+        null = maximise(model, start, held=True)
+        rest = members.without(by_value).of(outer)
+        limit = maximise(_model(design_of(rest, extent_of(rest)), rest.shapes, asked), start, held=True)
+        fits = _at_infinity(sign[outer], limit.loglik), null
+        answer = _answer(model, fits, design.of(outer), note[outer] | int(Note.INFINITE), asked)
+        lost = ~(limit.found & null.found)
+        answer.put(lost, Answer.blank(note[outer][lost] | int(Note.NOT_CONVERGED)))
+        found.put(outer, answer)
+    return found
 
 
 def _answer(model: Model, fits: tuple[Fit, Fit], design: Design, note: np.ndarray, asked: Asked) -> Answer:
