@@ -31,11 +31,11 @@ def pairs(n_sets: int, ratio: int = 1, **changes) -> Scenario:
 
 
 def measured(scenario: Scenario) -> Scenario:
-    """Take out limits and missing values, so that what is true is known."""
+    """Take out limits, plates and missing values, so that what is true is known: pairs on one plate would share its shift."""
     rows = {
         name: {key: value for key, value in row.items() if key != "below"} for name, row in scenario.content["analytes"].items()
     }
-    return scenario.vary({"analytes": rows, "limits": None, "missing": None})
+    return scenario.vary({"analytes": rows, "limits": None, "plates": None, "missing": None})
 
 
 def question(test: str) -> Baseline:

@@ -41,7 +41,7 @@ def certified(n_sim: int) -> None:
     scenario = cc.load_scenario("null")
     for kind in QUESTIONS:
         for name, entry in TESTS.items():
-            if kind in entry.questions and (kind == "change_within" or not entry.paired):
+            if kind in entry.questions and (kind == "change_within" or not entry.matched):
                 groups = {"groups": ("case",)} if kind == "change_within" else {}
                 plan = cc.Plan(**{**dict.fromkeys(QUESTIONS), kind: KINDS[kind](name, adjust="none", **groups)})
                 rates = cc.certify(plan, scenario, n_sim=n_sim, seed=SEED, n_jobs=-1, intervals=False)

@@ -198,8 +198,8 @@ class Scenario:
         Returns
         -------
         ndarray, shape (analytes,)
-            The log ratio over the variance within sets, as normal levels have it; 0 where the groups do not differ. NaN elsewhere
-            where the law is another: without sets, or with a tail.
+            The log ratio over the variance within sets, as normal levels have it (that members of a set may share a plate is left
+            out); 0 where the groups do not differ. NaN elsewhere where the law is another: without sets, or with a tail.
         """
         model = self._model
         told = (model.cohort is not None) and (model.cohort.matching or {}).get("kind") == "sets" and "tail" not in model.parts
