@@ -130,3 +130,53 @@ def test_sizes_under_the_null_scenario():
 @pytest.mark.slow
 def test_sizes_under_the_null_scenario_at_length():
     check_under_null(n_sim=20_000)
+
+
+# In sets: the likelihood ratio rejects a little more where sets are few, Firth's a little less; ranks within pairs are few.
+IN_SETS = {"paired_t": (0.05, 0.05), "signed_rank": (0.045, 0.05), "stratified": (0.05, 0.05), "van_elteren": (0.045, 0.053),
+           "stratified_permutation": (0.046, 0.05), "conditional_logistic": (0.05, 0.061), "firth": (0.041, 0.05)}  # fmt: skip
+
+
+def check_in_sets(n_sets: int, ratio: int, n_sim: int) -> None:
+    """Sizes of the tests of matched sets, of 36 correlated analytes with values below limits, without plates."""
+    changes = {"study.cases": n_sets, "study.controls": n_sets * ratio, "cohort.size": 3 * n_sets * (1 + ratio)}
+    scenario = load_scenario("sparano2022").vary(changes | {"group": None, "plates": None, "limits.plate_log_sd": None})
+    matched = {name for name, entry in TESTS.items() if entry.matched and "baseline" in entry.questions} | {"firth"}
+    assert matched == set(IN_SETS)
+    arrays = scenario.draw_arrays(3, range(n_sim))
+    for name in sorted(matched - ({"paired_t", "signed_rank"} if ratio > 1 else set())):
+        options = {"options": {"penalty": "firth"}} if name == "firth" else {}
+        test = "conditional_logistic" if name == "firth" else name
+        question = Baseline(test, adjust="none", n_resamples=99, seed=1, **options)
+        ((contrast,),) = run([question], arrays, intervals=False)
+        rates = (contrast.statistics.p_value <= LEVEL).mean(axis=-1)
+        error, (low, high) = 4 * rates.std() / np.sqrt(n_sim), IN_SETS[name]
+        assert low - error <= rates.mean() <= high + error, f"{name} rejects {rates.mean():.2%} of true nulls"
+
+
+@pytest.mark.parametrize(("n_sets", "ratio"), [(20, 1), (20, 2)])
+def test_sizes_within_sets(n_sets, ratio):
+    check_in_sets(n_sets, ratio, n_sim=200)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_sets", "ratio"), [(20, 1), (50, 1), (50, 2)])
+def test_sizes_within_sets_at_length(n_sets, ratio):
+    check_in_sets(n_sets, ratio, n_sim=2_000)
+
+
+def test_the_odds_ratio_is_off_by_what_theory_gives():
+    """First order: 15% of the estimate at 20 pairs of slope .4 (Cox and Snell 1968); Firth's penalty takes it back."""
+    rng = np.random.default_rng(8)
+    n_sets, n_sim, slope = 20, 6_000, 0.4
+    sets = np.arange(n_sets), np.arange(n_sets)
+    x, y = rng.normal(size=(n_sim, 1, n_sets)) + slope, rng.normal(size=(n_sim, 1, n_sets))
+    d = np.abs(slope + np.sqrt(2) * rng.normal(size=400_000))
+    p = 1 / (1 + np.exp(-slope * d))
+    bias = (d**3 * p * (1 - p) * (2 * p - 1)).mean() / (2 * n_sets * (d**2 * p * (1 - p)).mean() ** 2)
+    function = TESTS["conditional_logistic"].function
+    plain, firth = (function(x, y, sets=sets, conf_level=None, penalty=penalty).estimate[:, 0] for penalty in (None, "firth"))
+    error = 4 * plain.std() / np.sqrt(n_sim)
+    assert 2 * error < bias < plain.mean() - slope < 1.5 * bias + error
+    assert abs(firth.mean() - slope) < error
+    assert firth.std() < plain.std()

@@ -338,7 +338,8 @@ def _later_visits(analysis: Analysis) -> Iterator[str]:
     if texts:
         more = f" At {listed(unlike)} the groups differ in this: who stayed may not be like who left." if unlike else ""
         models = [question for question in analysis.plan.questions if "visits" in question.entry.takes]
-        still = f" (but for {listed(question.entry.name for question in models)}, which use what there is)" if models else ""
+        use = "uses" if len(models) == 1 else "use"
+        still = f" (but for {listed(question.entry.name for question in models)}, which {use} what there is)" if models else ""
         yield f"No later sample: {'; '.join(texts)}. They are missing from the comparisons at that visit{still}.{more}"
 
 
