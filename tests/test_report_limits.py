@@ -358,3 +358,59 @@ def test_limits_that_differ_are_told_by_question():
     plan = cc.Plan(cc.Baseline(test="mann_whitney"), cc.ChangeWithin(), cc.ChangeBetween(below_limit="drop"))
     text = one(analysis_of(frame, plan), "Limits that differ")
     assert "Values that stand in for them (change within groups) differ likewise. In ranks (baseline), every number" in text
+
+
+# ---------------------------------------------------------------- matched sets, models of all visits
+
+
+def of_sets(n_sets=6, shift=0.0, test="conditional_logistic", **options):
+    """Sets of one case and two controls; M1 as `shift` says."""
+    frame = wide(n_sets, 2 * n_sets, 3, visits=("v0",))
+    frame["set"] = [f"m{int(subject[1:]) % n_sets}" for subject in frame["id"]]
+    frame.loc[frame["arm"] == "x", "M1"] = [f"{float(v) * np.exp(shift):.4g}" for v in frame.loc[frame["arm"] == "x", "M1"]]
+    panel = cc.read_panel(frame, layout="wide", subject="id", visit="t", analytes=["M1", "M2", "M3"], plate="plate")
+    plan = cc.Plan(baseline=cc.Baseline(test=test, **options), **ONLY)
+    return cc.analyze(cc.Study(panel, cc.Design("arm", "x", "y", baseline="v0", matched_set="set")), plan)
+
+
+def test_odds_ratios_of_few_sets():
+    assert one(of_sets(), "Conditional logistic regression of 6 sets, baseline:").endswith(
+        'penalty = "firth" takes most of that back.'
+    )
+    assert not said(of_sets(options={"penalty": "firth"}), "Conditional logistic")
+    assert not said(of_sets(n_sets=60), "Conditional logistic")
+
+
+def test_separation_is_named():
+    text = one(of_sets(shift=9.0), "Separation, baseline:")
+    assert "in M1 no control of any set" in text
+    assert not said(of_sets(), "Separation")
+    assert not said(of_sets(shift=9.0, options={"penalty": "firth"}), "Separation")
+
+
+def test_sets_that_a_test_takes_are_not_ignored():
+    assert not said(of_sets(test="stratified"), "Matching ignored")
+    assert one(of_sets(test="welch", ignore_matching=True), "Matching ignored: 6 matched sets taken as two groups for baseline")
+
+
+@pytest.mark.parametrize(("test", "left"), [("linear_model", True), ("van_elteren", False), ("stratified", False)])
+def test_strata_take_account_of_what_groups_were_matched_on(test, left):
+    frame = wide(12, 12, 3, visits=("v0",))
+    panel = cc.read_panel(frame, layout="wide", subject="id", visit="t", analytes=["M1", "M2", "M3"], plate="plate")
+    study = cc.Study(panel, cc.Design("arm", "x", "y", baseline="v0", matched_on=("age",)))
+    analysis = cc.analyze(study, cc.Plan(baseline=cc.Baseline(test=test), **ONLY))
+    assert bool(said(analysis, "Not adjusted for: age")) is left
+
+
+@pytest.mark.parametrize(("test", "said_of"), [("clda", True), ("lda", False), ("ancova", False)])
+def test_clda_in_small_groups(test, said_of):
+    plan = cc.Plan(baseline=None, change_within=None, change_between=cc.ChangeBetween(test=test))
+    assert bool(said(analysis_of(wide(8, 12, 3), plan), "clda in small groups (down to 8 subjects)")) is said_of
+    assert not said(analysis_of(wide(30, 22, 3), plan), "clda in small")
+
+
+def test_models_of_all_visits_use_who_left():
+    frame = wide(8, 12, 3)
+    frame = frame[~((frame["id"] == "s1") & (frame["t"] == "v1"))]
+    plan = cc.Plan(baseline=None, change_within=None, change_between=cc.ChangeBetween(test="lda"))
+    assert "at that visit (but for lda, which uses what there is)." in one(analysis_of(frame, plan), "No later sample")

@@ -60,6 +60,21 @@ def _small_likelihood(analysis: Analysis) -> Iterator[str]:
             )
 
 
+def _small_clda(analysis: Analysis) -> Iterator[str]:
+    question = analysis.plan.change_between
+    if question is None or question.test != "clda":
+        return
+    table = analysis.results[question.kind].table.dropna(subset="p_value")
+    least = table[["n_case", "n_control"]].min(axis=1).min()
+    if len(table) and least < SMALL_LIKELIHOOD:
+        yield (
+            f"clda in small groups (down to {counted(int(least), 'subject')}): its standard error takes the slope of later "
+            "values on the baseline as known, so that it rejects too often there (of 20,000 simulated studies without a "
+            "difference 5.4% at 30 against 22, 6.7% at 10 against 10, at a level of 5%; more where visits are missing); ancova "
+            "holds the level."
+        )
+
+
 def _few_sets(analysis: Analysis) -> Iterator[str]:
     sets = analysis.study.subjects["matched_set"].nunique()
     for question in analysis.plan.questions:
@@ -224,6 +239,6 @@ def _no_correction(analysis: Analysis) -> Iterator[str]:
 
 
 TEST_RULES = (
-    _not_tested, _small_groups, _small_likelihood, _few_sets, _unseen_values, _at_the_edge, _infinite_odds, _discrete_tests,
-    _one_way, _lords_paradox, _no_correction, precision,
+    _not_tested, _small_groups, _small_likelihood, _small_clda, _few_sets, _unseen_values, _at_the_edge, _infinite_odds,
+    _discrete_tests, _one_way, _lords_paradox, _no_correction, precision,
 )  # fmt: skip
