@@ -114,10 +114,10 @@ def side_by_side(
     --------
     >>> import cytokine_cc as cc
     >>> from cytokine_cc import plots
-    >>> study = cc.load_study("quickstart").select(analytes=["IL-6", "IL-8"])
+    >>> study = cc.load_study("quickstart").select(analytes=["IL-5", "IL-7"])
     >>> ax = plots.side_by_side(cc.change_side_by_side(study))
     >>> [label.get_text() for label in ax.get_yticklabels()]
-    ['IL-6', 'IL-8']
+    ['IL-5', 'IL-7']
     """
     data = side_by_side_data(found, analytes, visit=visit, alpha=alpha, sort=sort)
     analyte = data.drop_duplicates("row").reset_index(drop=True)
