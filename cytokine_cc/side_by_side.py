@@ -38,11 +38,14 @@ ASSUMPTIONS = {
     "values are left out",
     "lda": "as the change score, without an effect both groups would change alike; subjects who lack a visit enter by what they "
     "have, missing at random given that; normal, with one covariance in both groups",
-    "clda": "the groups come from one population at baseline, so that a gap there is chance (as in a randomised trial) or "
-    "selection on a noisy value; not valid where the populations differ; otherwise as lda, but with a standard error that is "
-    "somewhat too small in small groups",
+    "clda": "the groups come from one population at baseline, so that a gap there is chance, as in a randomised trial; where "
+    "they were selected on a noisy baseline the estimate still holds, but not its standard error, which is too small, the more "
+    "so the larger the gap (ancova has the right one); not valid where the populations differ; otherwise as lda",
 }
-_LORD = "baselines differ (p = {p:.2g}): change score and lda answer another question than ancova and clda"
+_LORD = (
+    "baselines differ (p = {p:.2g}): change_score and lda answer another question than ancova and clda, and the standard error of "
+    "clda is too small"
+)
 _NOT_HERE = ("test", "options", "n_resamples", "seed")
 
 
