@@ -43,8 +43,8 @@ ASSUMPTIONS = {
     "so the larger the gap (ancova has the right one); not valid where the populations differ; otherwise as lda",
 }
 _LORD = (
-    "baselines differ (p = {p:.2g}): change_score and lda answer another question than ancova and clda, and the standard error of "
-    "clda is too small"
+    "baselines differ (p = {p:.2g}): change_score and lda answer another question than ancova and clda, and the standard error "
+    "of clda is too small"
 )
 _NOT_HERE = ("test", "options", "n_resamples", "seed")
 
