@@ -390,8 +390,8 @@ def test_certify_says_what_could_not_be_tested_and_what_was_not_asked(tmp_path):
         (
             ("certify", "heavy_censoring", "sparano2022"),
             "cytokine-cc: heavy_censoring, plan on scenario 'sparano2022': baseline: 'welch' would ignore the matched sets of "
-            "the design. Use 'paired_t', 'signed_rank' (sets of one case and one control), or say ignore_matching=True (in a "
-            "file: ignore_matching = true in [plan]).\n",
+            "the design. Use 'paired_t', 'signed_rank', 'stratified', 'van_elteren', 'stratified_permutation', "
+            "'conditional_logistic', or say ignore_matching=True (in a file: ignore_matching = true in [plan]).\n",
         ),
         (
             ("certify", "sparano2022", "null"),
