@@ -10,6 +10,7 @@ import numpy as np
 from .arrays import Covariate, StudyArrays
 from .errors import OptionError
 from .kernels.common import BASELINE
+from .panel import State
 from .questions import Question
 
 MOST_CLASSES = 12  # more different numbers than this are measured, not classes
@@ -55,30 +56,35 @@ def columns_of(question: Question, visit: int | None, arrays: StudyArrays) -> Co
 
 def missing_covariates(question: Question, visit: int | None, arrays: StudyArrays) -> dict[str, np.ndarray]:
     """Flag the subjects (..., subjects) that lack a covariate, or what strata are made of, by its name."""
+    if "visits" in question.entry.takes:
+        return {name: _lacking_in_model(name, question, arrays) for name in question.covariates}
     found = {}
     for name in dict.fromkeys((*question.covariates, *(arrays.matched_on if question.entry.sets else ()))):
         found[name] = np.any([np.isnan(value[..., 0, :]) for value in _values(name, question, visit, arrays)], axis=0)
     return found
 
 
+def places_of(question: Question, arrays: StudyArrays) -> list[int | None]:
+    """Return the visits of a model of all visits: None for the baseline, then positions of the later ones asked for."""
+    asked = getattr(question, "visits", None) or arrays.later
+    return [None, *sorted(arrays.later.index(label) for label in asked)]
+
+
 def silent_covariates(question: Question, visit: int | None, arrays: StudyArrays) -> list[str]:
     """Return the covariates of a study that are one and the same for all who take part, so that they adjust for nothing.
 
-    Where a test compares within sets: within each of them.
+    Where a test compares within sets: within each of them. None where nobody takes part.
     """
     if not question.covariates:
         return []
     sets = np.zeros(arrays.case.shape, dtype=np.int64)
     if question.entry.sets:
         sets = strata_of(arrays) if arrays.stratum is None else arrays.stratum
-    lacks = list(missing_covariates(question, visit, arrays).values())
-    gone = np.any(lacks, axis=0) | (sets < 0)
-    silent = []
-    for name in question.covariates:
-        values = np.concatenate(_values(name, question, visit, arrays), axis=-2)
-        if gone.all() or not _varies_within(values[..., ~gone], sets[~gone]):
-            silent.append(name)
-    return silent
+    gone = np.any(list(missing_covariates(question, visit, arrays).values()), axis=0) | (sets < 0)
+    if gone.all():
+        return []
+    columns = {name: np.concatenate(_values(name, question, visit, arrays), axis=-2) for name in question.covariates}
+    return [name for name, values in columns.items() if not _varies_within(values[..., ~gone], sets[~gone])]
 
 
 def _varies_within(values: np.ndarray, sets: np.ndarray) -> bool:
@@ -86,50 +92,72 @@ def _varies_within(values: np.ndarray, sets: np.ndarray) -> bool:
     order = np.argsort(sets, kind="stable")
     first = np.flatnonzero(np.diff(sets[order], prepend=-2))
     ordered = values[..., order]
-    return bool((np.maximum.reduceat(ordered, first, axis=-1) > np.minimum.reduceat(ordered, first, axis=-1)).any())
+    return bool((np.fmax.reduceat(ordered, first, axis=-1) > np.fmin.reduceat(ordered, first, axis=-1)).any())
 
 
-def columns_of_visits(question: Question, places: Sequence[int | None], arrays: StudyArrays) -> Columns | None:
+def columns_of_visits(question: Question, arrays: StudyArrays) -> Columns | None:
     """Return the columns that covariates make in a model of several visits; None where a question names none.
 
     What belongs to a subject has a column, and so a coefficient, for each visit; a plate belongs to a sample and has one for all.
+    Who has no sample at baseline takes a covariate from the first later one.
 
     Parameters
     ----------
     question : Question
-    places : sequence
-        None for the baseline, and positions of later visits.
     arrays : StudyArrays
 
     Returns
     -------
     Columns
-        Values of shape (..., visits, columns, subjects); gone of shape (..., visits, subjects).
+        Values of shape (..., visits, columns, subjects).
     """
     if not question.covariates:
         return None
-    parts, gone = [], []
-    for name in question.covariates:
-        covariate = arrays.covariates[name]
-        if name == "plate":
-            wide = _plate_at_visits(covariate, arrays)
-            own = np.stack([wide[0] if place is None else wide[1][..., place, :, :] for place in places], axis=-3)
-            gone.append(np.isnan(own[..., 0, :]))
-            own = np.where(np.isnan(own), 0.0, own)
-            last = _without_last(np.moveaxis(own, -3, -2).reshape(*own.shape[:-3], own.shape[-2], -1))
-            own = np.moveaxis(last.reshape(*own.shape[:-3], own.shape[-2], len(places), -1), -2, -3)
-        else:
-            value = _at_baseline(covariate, arrays)
-            lacks = np.isnan(value[..., 0, :])
-            gone.append(np.repeat(lacks[..., None, :], len(places), axis=-2))
-            value = np.where(lacks[..., None, :], 0.0, value)
-            value = _without_last(value) if covariate.levels else value
-            which = np.eye(len(places))[:, :, None, None] * value[..., None, None, :, :]
-            own = which.reshape(*which.shape[:-3], -1, which.shape[-1])
-        parts.append(own)
+    places = places_of(question, arrays)
+    parts = [_in_model(name, places, arrays) for name in question.covariates]
+    gone = np.any(
+        np.broadcast_arrays(*missing_covariates(question, None, arrays).values(), np.zeros(arrays.case.shape, bool)), axis=0
+    )
     shape = np.broadcast_shapes(*(part.shape[:-3] for part in parts), arrays.case.shape[:-1])
-    values = np.concatenate([np.broadcast_to(part, (*shape, *part.shape[-3:])) for part in parts], axis=-2)
-    return Columns(values, np.any(np.broadcast_arrays(*gone), axis=0))
+    return Columns(np.concatenate([np.broadcast_to(part, (*shape, *part.shape[-3:])) for part in parts], axis=-2), gone)
+
+
+def _in_model(name: str, places: Sequence[int | None], arrays: StudyArrays) -> np.ndarray:
+    """Return the columns (..., visits, columns, subjects) of one covariate; 0 where it is not known."""
+    if name == "plate":
+        own = np.nan_to_num(_plates_of_model(places, arrays))
+        last = _without_last(np.moveaxis(own, -3, -2).reshape(*own.shape[:-3], own.shape[-2], -1))
+        return np.moveaxis(last.reshape(*own.shape[:-3], own.shape[-2], len(places), -1), -2, -3)
+    covariate = arrays.covariates[name]
+    value = np.nan_to_num(_of_subject(covariate, arrays))
+    value = _without_last(value) if covariate.levels else value
+    which = np.eye(len(places))[:, :, None, None] * value[..., None, None, :, :]
+    return which.reshape(*which.shape[:-4], len(places), -1, which.shape[-1])
+
+
+def _lacking_in_model(name: str, question: Question, arrays: StudyArrays) -> np.ndarray:
+    """Flag who has no value of a covariate, or a sample of the model without a plate."""
+    if name != "plate":
+        return np.isnan(_of_subject(arrays.covariates[name], arrays)[..., 0, :])
+    places, n = places_of(question, arrays), arrays.n_baseline
+    measured = (arrays.state != State.MISSING).any(axis=-2)
+    at = [measured[..., :n, :].any(axis=-2) if place is None else measured[..., n + place, :] for place in places]
+    return (np.stack(at, axis=-2) & np.isnan(_plates_of_model(places, arrays)[..., 0, :])).any(axis=-2)
+
+
+def _plates_of_model(places: Sequence[int | None], arrays: StudyArrays) -> np.ndarray:
+    base, later = _plate_at_visits(arrays.covariates["plate"], arrays)
+    return np.stack([base if place is None else later[..., place, :, :] for place in places], axis=-3)
+
+
+def _of_subject(covariate: Covariate, arrays: StudyArrays) -> np.ndarray:
+    """Return (..., columns, subjects): the value at baseline, or at the first later visit that tells it."""
+    found = _at_baseline(covariate, arrays)
+    for v in range(arrays.n_baseline, covariate.value.shape[-2]):
+        later = covariate.value[..., v, :]
+        later = _indicators(later, covariate.levels) if covariate.levels else later[..., None, :]
+        found = np.where(np.isnan(found), later, found)
+    return found
 
 
 def strata_of(arrays: StudyArrays) -> np.ndarray:
@@ -172,7 +200,9 @@ def _most_different(value: np.ndarray) -> int:
 
 def _values(name: str, question: Question, visit: int | None, arrays: StudyArrays) -> list[np.ndarray]:
     covariate = arrays.covariates[name]
-    return _of_plate(covariate, question, visit, arrays) if name == "plate" else [_at_baseline(covariate, arrays)]
+    if name == "plate":
+        return _of_plate(covariate, question, visit, arrays)
+    return [_of_subject(covariate, arrays) if "visits" in question.entry.takes else _at_baseline(covariate, arrays)]
 
 
 def _at_baseline(covariate: Covariate, arrays: StudyArrays) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .adjusting import silent_covariates
+from .adjusting import missing_covariates, silent_covariates
 from .arrays import NOTE_TEXTS, Note
 from .covariates import arrays_for
 from .engine import Contrast
@@ -140,7 +140,11 @@ def _common_notes(study: Study, question: Question, visit: int | None) -> str:
                 notes.append(f"matching variables not adjusted for: {', '.join(left)}")
     if question.kind == BASELINE and study.plate_by_group < PLATE_ALPHA and "plate" not in question.covariates:
         notes.append(f"plate is associated with group (chi-square p = {study.plate_by_group:.2g})")
-    for name in silent_covariates(question, visit, arrays_for(study, [question])) if question.covariates else ():
+    arrays = arrays_for(study, [question])
+    notes += [
+        f"no subject has a value of {name}" for name, lacks in missing_covariates(question, visit, arrays).items() if lacks.all()
+    ]
+    for name in silent_covariates(question, visit, arrays):
         one = "both samples of each subject are on one plate" if name == "plate" and visit is not None else "it does not vary"
         more = f"{one}, or only between sets" if question.entry.sets else one
         notes.append(f"{name} adjusts for nothing here: {more}")

@@ -186,9 +186,9 @@ def _entering_by_visit(
 ) -> tuple[Response, dict[str, Any]]:
     """Return who enters a model of all visits, by any of them, and the values of each."""
     places, found = responses.all_visits(question)
-    columns, options = columns_of_visits(question, places, responses.arrays), {}
+    columns, options = columns_of_visits(question, responses.arrays), {}
     if columns is not None:
-        found = [without(own, columns.gone[..., v, None, :]) for v, own in enumerate(found)]
+        found = [without(own, columns.gone[..., None, :]) for own in found]
         options["covariates"] = tuple(sides.take(columns.values, name) for name in ("case", "control"))
     at = places.index(visit)
     values = any_of(found, found[at].point - found[0].point)

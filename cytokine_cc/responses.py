@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .adjusting import places_of
 from .arrays import Note, Response, StudyArrays
 from .errors import NonPositiveError
 from .limits import anywhere, respond, settled, tie_beyond, unflagged
@@ -43,8 +44,7 @@ class Responses:
 
     def all_visits(self, question: Question) -> tuple[list[int | None], list[Response]]:
         """Return the visits of a model of all visits, the baseline (None) first, and the response at each."""
-        asked = getattr(question, "visits", None) or self.arrays.later
-        places = [None, *sorted(self.arrays.later.index(label) for label in asked)]
+        places = places_of(question, self.arrays)
         return places, [self.at(place, question) for place in places]
 
     def pair(self, visit: int | None, question: Question) -> tuple[Response, Response]:

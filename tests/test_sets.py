@@ -254,6 +254,42 @@ def test_who_has_no_visit_of_the_model_is_listed(test, semi_paired):
     assert not len(everyone.excluded)
 
 
+@pytest.mark.parametrize("covariates", [("age",), ("sex",), ("age", "clinic")])
+@pytest.mark.parametrize("test", VISITS)
+def test_covariates_leave_semi_paired_subjects_in(test, covariates, semi_paired):
+    given = study(semi_paired, matched_on=("sex",))
+    results = cc.change_between(given, test=test, covariates=covariates)
+    n = semi_paired.drop_duplicates("subject")["role"].value_counts()
+    assert (results.table[["n_case", "n_control"]] == [n["case"], n["control"]]).all(axis=None)
+    assert not len(results.excluded)
+    assert not results.table["note"].str.contains("adjusts for nothing").any()
+
+
+@pytest.mark.parametrize("test", VISITS)
+def test_a_sample_without_a_plate_is_listed_where_plate_is_a_covariate(test, semi_paired):
+    rng = np.random.default_rng(3)
+    plates = semi_paired.drop_duplicates(["subject", "visit"])[["subject", "visit"]]
+    plates["plate"] = rng.choice(["p1", "p2"], len(plates))
+    plates.loc[(plates["subject"] == "3control0") & (plates["visit"] == "before"), "plate"] = ""
+    panel = cc.read_panel(semi_paired.merge(plates), layout="long", plate="plate")
+    given = cc.Study(panel, cc.Design("role", "case", "control", baseline="before"))
+    results = cc.change_between(given, test=test, covariates=("plate",))
+    n = semi_paired["subject"].nunique()
+    assert set(results.excluded["subject"]) == {"3control0"}
+    assert set(results.excluded["reason"]) == {"no value of plate"}
+    assert (results.table["n_case"] + results.table["n_control"] == n - 1).all()
+    assert (cc.change_between(given, test=test).table[["n_case", "n_control"]].sum(axis=1) == n).all()
+
+
+def test_a_covariate_that_nobody_has_is_said():
+    data = table()
+    data["clinic"] = np.where(data["visit"] == "before", "", data["clinic"])
+    row = ask(study(data, matched_on=("sex",)), "linear_model", covariates=("clinic",)).table.iloc[0]
+    assert np.isnan(row["p_value"])
+    assert "no subject has a value of clinic" in row["note"]
+    assert "adjusts for nothing" not in row["note"]
+
+
 def test_the_wider_study_is_the_same_where_nobody_lacks_a_baseline():
     given = study(table())
     assert given.with_semi_paired is given
