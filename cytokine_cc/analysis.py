@@ -14,12 +14,11 @@ from .assembly import results_of
 from .balance import balance_table
 from .covariates import arrays_for
 from .engine import run
-from .errors import NonPositiveError, OptionError, known_keys, quoted
+from .errors import NonPositiveError, OptionError
 from .exclusions import explain_nonpositive
-from .kernels import TESTS
 from .kernels.common import QUESTIONS
 from .plan import Plan
-from .questions import Baseline, ChangeBetween, ChangeWithin, Question, seeded
+from .questions import Baseline, ChangeBetween, ChangeWithin, Question, question_of, seeded
 from .results import Results
 from .study import Study
 from .summaries import descriptives
@@ -266,22 +265,6 @@ class Analysis:
         'The data are simulated (quickstart, seed 20260301): no person stands behind them'
         """
         return analysis_text(self)
-
-
-def question_of(cls: type[Question], given: dict[str, Any]) -> Question:
-    """Make a question of a verb's keywords, those of the test's own options among them."""
-    names = [item.name for item in fields(cls)]
-    test = given["test"]
-    takes = TESTS[test].options if isinstance(test, str) and test in TESTS else {}
-    own = {name: given.pop(name) for name in list(given) if name in takes}
-    for name in set(given) - set(names):
-        having = [other for other, entry in TESTS.items() if name in entry.options]
-        if having:
-            raise OptionError(f"{cls.kind}: test {test!r} has no option {name!r}; {quoted(having)} have it.")
-    known_keys(cls.kind, given, [*names, *takes])
-    if own:
-        given["options"] = {**dict(given.get("options", ())), **own}
-    return cls(**given)
 
 
 def answers_of(study: Study, questions: Iterable[Question]) -> list[Results]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import OptionError, did_you_mean, fraction, known_keys, one_of
 from .kernels.common import QUESTIONS
-from .questions import KINDS, Baseline, ChangeBetween, ChangeWithin, Question
+from .questions import KINDS, OPTIONS, Baseline, ChangeBetween, ChangeWithin, Question, question_of
 from .toml_files import parse_toml, read_toml
 from .wording import plan_text
 
@@ -216,9 +216,9 @@ class Plan:
             allowed = [item.name for item in fields(KINDS[kind])]
             if not isinstance(own, Mapping):
                 raise OptionError(f"{where}: [plan.{kind}] must be a table; got {own!r}.")
-            known_keys(f"{where}: [plan.{kind}]", own, allowed)
+            known_keys(f"{where}: [plan.{kind}]", own, [*allowed, *(set(own) & OPTIONS)])
             try:
-                questions[kind] = KINDS[kind](**{**shared, **own})
+                questions[kind] = question_of(KINDS[kind], {**shared, **own})
             except OptionError as error:
                 raise OptionError(f"{where}: [plan.{kind}]: {error}") from None
         try:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .errors import OptionError, did_you_mean, fraction, one_of, quoted, texts, true_or_false, whole_number
+from .errors import OptionError, did_you_mean, fraction, known_keys, one_of, quoted, texts, true_or_false, whole_number
 from .kernels import TESTS, Test, user_test
 from .kernels.common import ALTERNATIVES, BASELINE, BETWEEN, WITHIN
 from .labels import as_tuple
@@ -16,6 +16,7 @@ from .limits import RULES, SCALES
 from .multiplicity import ALIASES, METHODS
 
 FAMILIES = ("visit", "all")
+OPTIONS = {name for entry in TESTS.values() for name in entry.options}  # of one test or another
 _TTEST, _RANKSUM = ("t", "t_test", "ttest"), ("wilcoxon", "ranksum", "rank_sum", "mann-whitney", "mannwhitneyu", "wilcox")
 _GROUP_ALIASES = (
     dict.fromkeys(_TTEST, "welch") | dict.fromkeys(_RANKSUM, "mann_whitney") | {"paired": "paired_t", "ttest_rel": "paired_t"}
@@ -153,8 +154,9 @@ def _own_options(test: Test, given: Any) -> tuple[tuple[str, Any], ...]:
             raise OptionError(f"test {test.name!r} has no option {name!r}; {takes}.{did_you_mean(str(name), test.options)}")
         allowed = test.options[name]
         if not any(value is choice or (isinstance(value, str) and value == choice) for choice in allowed):
+            hint = did_you_mean(str(value), [choice for choice in allowed if isinstance(choice, str)])
             raise OptionError(
-                f"test {test.name!r}: option {name!r} must be one of {', '.join(map(repr, allowed))}; got {value!r}."
+                f"test {test.name!r}: option {name!r} must be one of {', '.join(map(repr, allowed))}; got {value!r}.{hint}"
             )
     return tuple(sorted((name, value) for name, value in given.items() if value != test.options[name][0]))
 
@@ -251,6 +253,30 @@ def seeded(question: Question, entropy: int | None = None) -> Question:
     if question.seed is not None or "resamples" not in question.entry.takes:
         return question
     return replace(question, seed=int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+
+
+def question_of(cls: type[Question], given: Mapping[str, Any]) -> Question:
+    """Make a question of keywords: its fields, and options of its test by their own names.
+
+    Examples
+    --------
+    >>> question_of(Baseline, {"test": "moderated_t", "trend": True}).options
+    (('trend', True),)
+    """
+    names = [item.name for item in fields(cls)]
+    plain = {"test": next(item.default for item in fields(cls) if item.name == "test"), **given}
+    test = plain["test"]
+    takes = TESTS[test].options if isinstance(test, str) and test in TESTS else {}
+    own = {name: plain.pop(name) for name in list(plain) if name in takes}
+    for name in set(plain) - set(names):
+        having = [other for other, entry in TESTS.items() if name in entry.options]
+        if having:
+            has = "has" if len(having) == 1 else "have"
+            raise OptionError(f"{cls.kind}: test {test!r} has no option {name!r}; {quoted(having)} {has} it.")
+    known_keys(cls.kind, plain, [*names, *takes])
+    if own:
+        plain["options"] = {**dict(plain.get("options", ())), **own}
+    return cls(**plain)
 
 
 KINDS: dict[str, type[Question]] = {BASELINE: Baseline, WITHIN: ChangeWithin, BETWEEN: ChangeBetween}

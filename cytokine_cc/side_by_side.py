@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .adjusting import columns_of
-from .analysis import answers_of, options_of, question_of
+from .analysis import answers_of, options_of
 from .arrays import StudyArrays
 from .covariates import arrays_for
 from .engine import contrasts_of
@@ -21,7 +21,7 @@ from .errors import AnalysisWarning, known_keys
 from .kernels import TESTS
 from .kernels.linear import slope_within
 from .limits import back_transform
-from .questions import ChangeBetween, Question
+from .questions import ChangeBetween, Question, question_of
 from .responses import Responses
 from .results import Results
 from .shown import WIDTH, as_html, as_text, listed, number
