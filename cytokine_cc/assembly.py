@@ -32,6 +32,7 @@ _ESTIMANDS = {
     ("odds", True): "odds ratio per doubling",
     ("odds", False): "odds ratio per unit",
 }
+_OVERFLOW = "the odds ratio per unit is too far from 1 to be written as a number: use a larger unit, or a log scale"
 _ONE = re.compile(r"\b1 (value|number|subject)s\b")
 
 
@@ -117,13 +118,24 @@ def _notes(study: Study, question: Question, contrast: Contrast) -> np.ndarray:
     flags = contrast.statistics.note
     common = _common_notes(study, question, contrast.visit)
     texts = np.full(len(flags), common, dtype=object)
+    for i in np.flatnonzero(_beyond_numbers(question, contrast)):
+        texts[i] = "; ".join(filter(None, [common, _OVERFLOW]))
     for i in np.flatnonzero(flags):
         own = [
             NOTE_TEXTS[flag].format(n=int(contrast.counts[flag][i]) if flag in contrast.counts else "")
             for flag in Note(int(flags[i]))
         ]
-        texts[i] = _ONE.sub(r"1 \1", "; ".join([*own, common] if common else own))
+        texts[i] = _ONE.sub(r"1 \1", "; ".join(filter(None, [*own, texts[i]])))
     return texts
+
+
+def _beyond_numbers(question: Question, contrast: Contrast) -> np.ndarray:
+    """Flag odds ratios that are finite but too large or too small to be written."""
+    if question.entry.estimand != "odds":
+        return np.zeros(contrast.statistics.note.shape, dtype=bool)
+    log = contrast.statistics.estimate
+    shown = to_effect(log, "odds", question.scale)
+    return np.isfinite(log) & ((shown == 0) | np.isinf(shown))
 
 
 def _common_notes(study: Study, question: Question, visit: int | None) -> str:

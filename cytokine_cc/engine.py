@@ -85,6 +85,7 @@ def run(
     plans = [contrasts_of(question, arrays) for question in questions]
     for question in questions:
         check_matching(question, sides)
+        _check_covariates(question, arrays)
     parts: list[list[list[Contrast]]] = [[[] for _ in plan] for plan in plans]
     for rows, together in [*((rows, False) for rows in _blocks(arrays)), (slice(0, arrays.n_analytes), True)]:
         responses = Responses(arrays, rows)
@@ -115,6 +116,15 @@ def contrasts_of(question: Question, arrays: StudyArrays) -> list[tuple[int | No
             raise OptionError(f"{question.kind}: no later visit {label!r}; the later visits are {quoted(arrays.later)}.{hint}")
     groups = getattr(question, "groups", ("",)) if question.kind == WITHIN else ("",)
     return [(arrays.later.index(label), group) for group in groups for label in visits]
+
+
+def _check_covariates(question: Question, arrays: StudyArrays) -> None:
+    """Refuse covariates that simulated studies do not have; those of a study were looked up before."""
+    for name in question.covariates:
+        if name not in arrays.covariates:
+            there = quoted(arrays.covariates) if arrays.covariates else "none"
+            hint = did_you_mean(name, arrays.covariates)
+            raise OptionError(f"{question.kind}: no covariate {name!r}; there are {there}.{hint}")
 
 
 def _blocks(arrays: StudyArrays) -> Iterator[slice]:

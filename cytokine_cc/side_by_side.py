@@ -17,7 +17,7 @@ from .arrays import StudyArrays
 from .covariates import arrays_for
 from .engine import contrasts_of
 from .entering import Sides
-from .errors import AnalysisWarning, known_keys
+from .errors import AnalysisWarning, OptionError, known_keys
 from .kernels import TESTS
 from .kernels.linear import slope_within
 from .limits import back_transform
@@ -56,11 +56,15 @@ class SideBySide:
     Attributes
     ----------
     table : DataFrame
-        One row an analyte and later visit, in panel order: analyte, visit; of subjects with both values: baseline, baseline_low,
-        baseline_high, baseline_p (case / control before treatment; on the raw scale case - control; p not adjusted), slope (of
-        the later value on the baseline, within groups), catch_up (what regression to the mean predicts for the difference in
-        change, where groups were selected on a noisy baseline); and of each model, "change_score", "ancova", "lda" and "clda":
-        its estimate under its name, and _low, _high, _p, _p_adjusted; note.
+        One row an analyte and later visit, in panel order:
+
+        - analyte, visit; n_both: subjects with both values, who enter change score and ANCOVA; n_any: those with a value at any
+          visit of the models, who enter lda and clda
+        - of subjects with both values: baseline, baseline_low, baseline_high, baseline_p (case / control before treatment; on
+          the raw scale case - control; p not adjusted); slope (of the later value on the baseline, within groups); catch_up (what
+          regression to the mean predicts for the difference in change, where groups were selected on a noisy baseline)
+        - of each model, "change_score", "ancova", "lda" and "clda": its estimate under its name, and _low, _high, _p,
+          _p_adjusted; note
     assumptions : DataFrame
         model, test, assumption.
     results : dict of str to Results
@@ -85,7 +89,7 @@ class SideBySide:
     def _shown(self) -> dict[str, pd.DataFrame]:
         """Return the table with each estimate, its interval and p in one cell."""
         sign = "-" if self.meta["scale"] == "raw" else "/"
-        cells = {"analyte": self.table["analyte"], "visit": self.table["visit"]}
+        cells = dict(self.table[["analyte", "visit", "n_both", "n_any"]])
         cells |= {"baseline": self._cells("baseline"), "slope": self.table["slope"], "catch_up": self.table["catch_up"]}
         cells |= {model: self._cells(model) for model in MODELS}
         return {f"case {sign} control at baseline, and of the changes": pd.DataFrame(cells)}
@@ -175,6 +179,7 @@ def change_side_by_side(study: Study, *, visits: Any = None, covariates: Any = (
     clda            0.740
     Name: IL-7, dtype: float64
     """
+    _check_design(study, options)
     tests = {name: "linear_model" if covariates and name == "change_score" else name for name in MODELS}
     given = {"visits": visits, "covariates": covariates, **options}
     known_keys("change_side_by_side()", given, [item.name for item in fields(ChangeBetween) if item.name not in _NOT_HERE])
@@ -182,6 +187,9 @@ def change_side_by_side(study: Study, *, visits: Any = None, covariates: Any = (
     results = dict(zip(MODELS, answers_of(study, questions), strict=True))
     first = questions[1]
     table = pd.concat([_at_start(study, first), _models(results)], axis=1)
+    for i, (name, model) in enumerate((("n_both", "ancova"), ("n_any", "lda"))):
+        counts = results[model].table[["n_case", "n_control"]].sum(axis=1)
+        table.insert(2 + i, name, counts.astype("int64"))
     table["note"] = _notes(table, results)
     assumptions = pd.DataFrame({"model": list(MODELS), "test": list(tests.values()), "assumption": list(ASSUMPTIONS.values())})
     names = ("scale", "covariates", "alternative", "conf_level", "adjust")
@@ -189,6 +197,14 @@ def change_side_by_side(study: Study, *, visits: Any = None, covariates: Any = (
     if (table["baseline_p"] <= DIFFER).any():
         warnings.warn(found.describe(), AnalysisWarning, stacklevel=2)
     return found
+
+
+def _check_design(study: Any, options: Mapping[str, Any]) -> None:
+    if isinstance(study, Study) and study.design.matching == "sets" and not options.get("ignore_matching"):
+        raise OptionError(
+            "change_side_by_side() compares two groups and would ignore the matched sets of the design. Say "
+            "ignore_matching=True, or compare changes within sets: change_between(study, test='stratified')."
+        )
 
 
 def _models(results: Mapping[str, Results]) -> pd.DataFrame:
@@ -238,7 +254,7 @@ def _before(question: Question, visit: int | None, arrays: StudyArrays) -> dict[
     before, after = ([sides.take(np.where(gone, np.nan, own.y), name) for name in ("case", "control")] for own in (base, later))
     test = TESTS["linear_model" if given else "welch"].function
     s = test(*before, alternative="two-sided", conf_level=question.conf_level, **given)
-    gap = s.estimate
+    gap = np.where(np.isnan(s.p_value), np.nan, s.estimate)
     slope = slope_within(after[0], after[1], (before[0], before[1]), given.get("covariates"))
     found = dict(
         zip(("baseline", "baseline_low", "baseline_high", "baseline_p"), (gap, s.conf_low, s.conf_high, s.p_value), strict=True)

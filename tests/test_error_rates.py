@@ -745,3 +745,24 @@ def test_blocks_of_large_cohorts_are_small():
     ]
     assert steps[0] > 1000
     assert steps[1] <= replicates.BLOCK_VALUES / 20_000 + 64
+
+
+def test_a_covariate_that_a_scenario_lacks_is_refused():
+    plan = only(baseline=cc.Baseline(test="linear_model", covariates=("age",), ignore_matching=True))
+    with pytest.raises(cc.OptionError, match="baseline: no covariate 'age'; there are 'Age', 'plate'. Did you mean 'Age'"):
+        cc.certify(plan, cc.load_scenario("sparano2022"), n_sim=2, seed=1)
+
+
+def test_odds_ratios_within_sets_have_a_truth():
+    scenario = cc.load_scenario("sparano2022")
+    rates = cc.certify(
+        only(baseline=cc.Baseline(test="conditional_logistic", scale="ln")), scenario, n_sim=20, seed=1, intervals=False
+    )
+    assert {"bias", "median_bias", "emp_se", "model_se"} <= set(rates.table["measure"])
+    truth = scenario.log_odds_ratio()
+    place = list(scenario.analytes).index("IL-6")
+    assert np.exp(truth[place] * np.log(2)) == pytest.approx(1.37, rel=1e-12)
+    assert (np.delete(truth, place) == 0).all()
+    error = rates.table[(rates.table["measure"] == "bias") & (rates.table["analyte"] == "IL-6")].iloc[0]
+    assert abs(error["estimate"]) < 5 * error["mcse"] + 0.05
+    assert np.isnan(cc.load_scenario("henry2010").log_odds_ratio()[cc.load_scenario("henry2010").effect() != 0]).all()

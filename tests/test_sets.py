@@ -117,6 +117,17 @@ def test_odds_ratios_are_per_doubling_whatever_the_log():
     assert set(raw["contrast"]) == {"case - control"}
 
 
+def test_an_odds_ratio_that_no_number_holds_is_said():
+    data = table()
+    tiny = ask(study(data.assign(value=data["value"] * 1e-9)), "conditional_logistic", scale="raw").table
+    assert tiny["note"].str.contains("odds ratio per unit is too far from 1 to be written as a number: use a larger unit").all()
+    assert not ask(study(data), "conditional_logistic", scale="raw").table["note"].str.contains("too far").any()
+    p = [
+        ask(study(data.assign(value=data["value"] * f)), "conditional_logistic", scale="raw").table["p_value"] for f in (1, 1e-9)
+    ]
+    np.testing.assert_allclose(*p, rtol=1e-7)
+
+
 # ---------------------------------------------------------------- strata of frequency matching
 
 

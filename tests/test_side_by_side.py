@@ -108,6 +108,7 @@ def test_models_of_all_visits_use_more_subjects():
     found = ask(study())
     n = {model: found.results[model].table.set_index("analyte").loc["A", ["n_case", "n_control"]].tolist() for model in MODELS}
     assert n == {"change_score": [13, 15], "ancova": [13, 15], "lda": [14, 17], "clda": [14, 17]}
+    assert found.table[["n_both", "n_any"]].to_numpy().tolist() == [[28, 31], [29, 31]]
 
 
 def test_two_complete_visits_make_lda_the_pooled_t_of_changes():
@@ -157,7 +158,9 @@ def test_matched_sets_must_be_ignored_on_purpose():
     data = study().panel
     sets = cc.Study(data.join(pd.DataFrame({"s": data.samples["subject"].unique()}).assign(set="1"), on="s"),
                     cc.Design("role", "case", "control", baseline=0, matched_set="set"))  # fmt: skip
-    with pytest.raises(cc.OptionError, match="would ignore the matched sets"):
+    with pytest.raises(
+        cc.OptionError, match=r"change_side_by_side.. compares two groups .* change_between.study, test='stratified'"
+    ):
         ask(sets)
     assert len(ask(sets, ignore_matching=True).table) == 2
 
