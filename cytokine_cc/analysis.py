@@ -282,7 +282,9 @@ def answers_of(study: Study, questions: Iterable[Question]) -> list[Results]:
     for wide in (False, True):  # models of all visits also take who has no baseline
         places = [i for i, question in enumerate(questions) if ("visits" in question.entry.takes) is wide]
         asked = [seeded(questions[i]) for i in places]
-        own = study.with_semi_paired if wide and asked else study
+        if not asked:
+            continue
+        own = study.with_semi_paired if wide else study
         try:
             found = run(asked, arrays_for(own, asked), detail=True)
         except NonPositiveError as error:

@@ -152,6 +152,8 @@ def _common_notes(study: Study, question: Question, visit: int | None) -> str:
                 notes.append(f"matching variables not adjusted for: {', '.join(left)}")
     if question.kind == BASELINE and study.plate_by_group < PLATE_ALPHA and "plate" not in question.covariates:
         notes.append(f"plate is associated with group (chi-square p = {study.plate_by_group:.2g})")
+    if not question.covariates and not question.entry.sets:
+        return "; ".join(notes)
     arrays = arrays_for(study, [question])
     notes += [
         f"no subject has a value of {name}" for name, lacks in missing_covariates(question, visit, arrays).items() if lacks.all()
