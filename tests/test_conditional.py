@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import ndtr
 
 from cytokine_cc.arrays import Note
-from cytokine_cc.kernels import conditional_likelihood, conditional_rows
+from cytokine_cc.kernels import conditional_fit, conditional_likelihood, conditional_rows
 from cytokine_cc.kernels.common import Statistics
 from cytokine_cc.kernels.conditional import CONDITIONAL, METHODS, conditional_logistic
 
@@ -137,6 +137,44 @@ def test_derivatives_are_those_of_the_likelihood(monkeypatch, most):
         np.testing.assert_allclose(own.gradient[a], (up.loglik - down.loglik) / (2 * h), rtol=1e-8)
         np.testing.assert_allclose(own.information[a], -(up.gradient - down.gradient) / (2 * h), rtol=1e-8)
         np.testing.assert_allclose(own.third[a], (up.information - down.information) / (2 * h), rtol=1e-7)
+
+
+@pytest.mark.parametrize("q", [0, 1, 3])
+def test_the_recursion_has_the_derivatives_of_all_subsets(monkeypatch, q):
+    """Rows with sets of several numbers of cases, down to none, side by side."""
+    from cytokine_cc.kernels.conditional_sets import design_of, extent_of, members_of
+
+    sets = np.repeat(np.arange(3), 5), np.repeat(np.arange(3), [4, 6, 3])
+    x, y = drawn(1, 12, seed=13, missing=0.4, sets=sets)
+    x[0, 0] = np.nan
+    members = members_of(x, y, tuple(part[None] for part in sets), columns(1, q=q, sets=sets))
+    at = np.random.default_rng(3).normal(size=(q + 1, 12)) * 3
+    for order in (1, 2, 3):
+        found = []
+        for most in (1, 1000):
+            monkeypatch.setattr(conditional_likelihood, "MOST_SUBSETS", most)
+            groups = conditional_likelihood.groups_of(design_of(members, extent_of(members)), members.shapes)
+            found.append(conditional_likelihood.derivatives(groups, at, order))
+        for name in found[0]._fields[: order + 1]:
+            parts = [getattr(part, name) for part in found]
+            np.testing.assert_allclose(*parts, rtol=1e-11, atol=1e-13 * np.abs(parts[1]).max(), err_msg=name)
+
+
+def test_two_large_strata_are_worked_on_together(monkeypatch):
+    """Each sum over subsets costs many small steps: rows share them."""
+    calls = []
+
+    def counted(*given):
+        calls.append(given[1].shape)
+        return conditional_likelihood.derivatives(*given)
+
+    monkeypatch.setattr(conditional_fit, "derivatives", counted)
+    sets = np.arange(60) % 2, np.arange(60) % 2
+    x, y = drawn(36, sets=sets)
+    found = conditional_logistic(x, y, sets=sets, covariates=columns(q=1, sets=sets), penalty="firth")
+    assert np.isfinite(numbers(found)).all()
+    assert len(calls) < 50
+    assert calls[0] == (2, 36)
 
 
 def test_pairs_are_a_logistic_regression_of_differences():
@@ -287,6 +325,25 @@ def test_a_row_does_not_depend_on_its_company(monkeypatch, penalty, q, most):
             alone = conditional_logistic(x[i, j], y[i, j], sets=tuple(s[i] for s in sets), covariates=own, **options)
             assert alone.estimate.shape == ()
             assert same(alone, Statistics(*(np.asarray(part)[i, j] for part in whole))), (i, j)
+
+
+def test_the_model_without_the_value_is_fitted_once_for_rows_with_the_same_members(monkeypatch):
+    x, y = drawn(2, 5, seed=12)
+    x[0, 3, 0] = y[1, 0, 2] = np.nan
+    z = columns(2, q=1)
+    sizes = []
+    maximise = conditional_rows.maximise
+
+    def noted(model, start, **options):
+        sizes.append(start.shape)
+        return maximise(model, start, **options)
+
+    monkeypatch.setattr(conditional_rows, "maximise", noted)
+    whole = conditional_logistic(x, y, sets=SETS, covariates=z, conf_level=None)
+    assert sizes[:2] == [(1, 5), (2, 10)]  # 3, 1 and 1 of the first replicate, 1 and 4 of the second
+    for i, j in np.ndindex(2, 5):
+        alone = conditional_logistic(x[i, j], y[i, j], sets=SETS, covariates=tuple(part[i] for part in z), conf_level=None)
+        assert same(alone, Statistics(*(np.asarray(part)[i, j] for part in whole)))
 
 
 def test_shapes_and_shared_sets():

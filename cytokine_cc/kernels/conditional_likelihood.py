@@ -9,9 +9,10 @@ Gail MH, Lubin JH, Rubinstein LV. Biometrika 1981;68:703-707. doi:10.1093/biomet
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from functools import lru_cache
 from itertools import combinations, combinations_with_replacement
-from math import comb
+from math import comb, factorial, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -124,24 +125,27 @@ class Subsets(NamedTuple):
         moments as differences from the largest, so that no value far off costs digits.
         """
         p, n = self.z.shape[:2]
-        keys = [key for size in range(order + 1) for key in combinations_with_replacement(range(p), size)]
+        keys, moves = _plan(p, order)
         eta = np.where(self.there, dot(self.z, theta[:, None, None]), -np.inf)
         by_size = np.argsort(-eta, axis=0, kind="stable")
         eta = np.take_along_axis(eta, by_size, axis=0)
         z = np.take_along_axis(self.z, by_size[None], axis=1)
         most = int(self.level.max(initial=0))
-        sums = {key: np.zeros((most + 1, *self.level.shape)) for key in keys}
-        sums[()][0] = 1.0
+        least = int(self.level.min(where=self.level > 0, initial=most))
+        sums = np.zeros((len(keys), most + 1, *self.level.shape))
+        sums[0, 0] = 1.0
+        room, products = np.empty_like(sums[:, :most]), np.empty_like(sums[:, :most])
         with np.errstate(under="ignore", invalid="ignore"):
             for j in range(n):
-                top = min(j + 1, most)
-                ratio = np.exp(eta[j] - eta[:top])
-                for key in reversed(keys):
-                    more = sums[key][:top]
-                    for factor, rest in _splits(key, z[:, j, None] - z[:, :top]):
-                        more = more + factor * sums[rest][:top]
-                    sums[key][1 : top + 1] += np.where(ratio > 0, ratio * more, 0.0)
-        own = {key: np.take_along_axis(part, self.level[None], axis=0)[0] for key, part in sums.items()}
+                low, top = max(0, least - n + j), min(j + 1, most)  # sizes below cannot grow to any that is asked for
+                ratio = np.exp(eta[j] - eta[low:top])
+                more = np.multiply(sums[:, low:top], np.where(ratio > 0, ratio, 0.0), out=room[:, : top - low])
+                power = _powers(z[:, j, None] - z[:, low:top], order)
+                for to, column, degree, source in moves:
+                    more[to] += np.multiply(more[source], power[degree][column], out=products[to, : top - low])
+                sums[:, low + 1 : top + 1] += more
+        of_level = np.take_along_axis(sums, self.level[None, None], axis=1)[:, 0]
+        own = {key: part * prod(map(factorial, Counter(key).values())) for key, part in zip(keys, of_level, strict=True)}
         chosen = np.arange(n)[:, None, None] < self.level
         short = self.observed - np.stack([_over_first(np.where(chosen, column, 0.0)) for column in z])
         log_sum = np.log(own[()]) - dot(short, theta[:, None])
@@ -157,14 +161,44 @@ class Subsets(NamedTuple):
 Groups = list[Swaps | Subsets]
 
 
-def _splits(key: Key, z: np.ndarray) -> Iterator[tuple[np.ndarray, Key]]:
-    """Yield the terms of Leibniz's rule for exp(theta'z) times a sum: products of z, and the derivative of the sum left."""
-    for size in range(1, len(key) + 1):
-        for taken in combinations(range(len(key)), size):
-            factor = z[key[taken[0]]]
-            for i in taken[1:]:
-                factor = factor * z[key[i]]
-            yield factor, tuple(key[i] for i in range(len(key)) if i not in taken)
+@lru_cache
+def _plan(p: int, order: int) -> tuple[list[Key], list[tuple[slice, int, int, slice]]]:
+    """Return the derivatives kept, and how those of exp(theta'z) times a sum come of those of the sum, in place.
+
+    Kept over the factorials, as Taylor's coefficients are, they shift by one column after the other: each gains a power of z
+    over its factorial times one of lower degree, the highest degree first. What is done alike to neighbours is one move.
+
+    Returns
+    -------
+    keys : list of tuple
+        Columns derived by, with repetition.
+    moves : list of tuple
+        Places that gain, the column, its power, the places that they gain from.
+    """
+    keys = [key for size in range(order + 1) for key in combinations_with_replacement(range(p), size)]
+    place = {key: i for i, key in enumerate(keys)}
+    moves: list[tuple[slice, int, int, slice]] = []
+    for column in range(p):
+        for size, degree in ((high, low) for high in range(order, 0, -1) for low in range(1, high + 1)):
+            for key in combinations_with_replacement(range(p), size):
+                if key.count(column) < degree:
+                    continue
+                first = key.index(column)
+                to, source = place[key], place[key[:first] + key[first + degree :]]
+                last = moves[-1] if moves else None
+                if last and last[1:3] == (column, degree) and (last[0].stop, last[3].stop) == (to, source):
+                    moves[-1] = slice(last[0].start, to + 1), column, degree, slice(last[3].start, source + 1)
+                else:
+                    moves.append((slice(to, to + 1), column, degree, slice(source, source + 1)))
+    return keys, moves
+
+
+def _powers(z: np.ndarray, order: int) -> list[np.ndarray]:
+    """Return powers over their factorials."""
+    powers = [np.ones(1), z]
+    for degree in range(2, order + 1):
+        powers.append(powers[-1] * z / degree)
+    return powers
 
 
 def groups_of(design: Design, shapes: tuple[Shape, ...]) -> Groups:

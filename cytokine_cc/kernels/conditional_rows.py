@@ -63,7 +63,7 @@ def answers(members: Members, asked: Asked) -> Answer:
 def _room(shape: Shape) -> int:
     """Return how many numbers the sets of a shape take."""
     subsets = comb(shape.cases + shape.controls, shape.cases)
-    each = subsets if subsets <= MOST_SUBSETS else (shape.cases + shape.controls) * min(shape.cases, shape.controls)
+    each = subsets if subsets <= MOST_SUBSETS else 3 * (shape.cases + shape.controls)  # sums by size, not subsets
     return (shape.stop - shape.start) * each
 
 
@@ -97,20 +97,38 @@ def _at_infinity(sign: np.ndarray, loglik: np.ndarray) -> Fit:
     return Fit(theta, loglik, nan, nan[None, None], np.ones(len(sign), dtype=bool), nan)
 
 
-def _fits(model: Model) -> tuple[Fit, Fit]:
+def _fits(model: Model, design: Design, shapes: tuple[Shape, ...]) -> tuple[Fit, Fit]:
     """Maximise with the value's coefficient free, and held at 0."""
     p, rows = model.active.shape
+    start = np.zeros((p, rows))
     if p == 1:
-        top = maximise(model, np.zeros((p, rows)))
-        return top, top._replace(theta=np.zeros((p, rows)), loglik=top.first)
-    null = maximise(model, np.zeros((p, rows)), held=True)
+        top = maximise(model, start)
+        return top, top._replace(theta=start, loglik=top.first)
+    null = maximise(model, start, held=True) if model.penalised else _by_covariates(design, shapes)
     return maximise(model, null.theta), null
+
+
+def _by_covariates(design: Design, shapes: tuple[Shape, ...]) -> Fit:
+    """Maximise without the value, once for neighbours with the same members; Firth's penalty would know the value."""
+    own = np.concatenate([design.columns[:-1], design.there[None]])
+    new = np.concatenate([[True], (own[..., 1:] != own[..., :-1]).any(axis=(0, 1, 2))])
+    first, which = np.flatnonzero(new), np.cumsum(new) - 1
+    columns = design.columns[:-1, ..., first]
+    model = Model(
+        groups_of(Design(columns, design.there[..., first], design.unit[first], design.note[first]), shapes),
+        np.asarray(columns.any(axis=(1, 2))),
+        penalised=False,
+    )
+    fit = maximise(model, np.zeros(model.active.shape)).of(which)
+    p, rows = len(design.columns), len(which)
+    theta, nowhere = np.concatenate([fit.theta, np.zeros((1, rows))]), np.full((p, p, rows), np.nan)
+    return fit._replace(theta=theta, information=nowhere, slope=nowhere[0, 0])
 
 
 def _inside(members: Members, extent: Extent, design: Design, asked: Asked) -> Answer:
     """Answer for rows the maximum of which only covariates can push to infinity."""
     model = _model(design, members.shapes, asked)
-    top, null = _fits(model)
+    top, null = _fits(model, design, members.shapes)
     unsure = ~(top.found & null.found)
     if not len(members.columns) or asked.penalised:
         found = _answer(model, (top, null), design, design.note, asked)
@@ -136,9 +154,10 @@ def _unsure(members: Members, noise: np.ndarray, note: np.ndarray, asked: Asked)
     found = Answer.blank(note | int(Note.CONFOUNDED))
     inner, outer = (np.flatnonzero(~design.blocked & kind) for kind in (sign == 0, sign != 0))
     if inner.size:
-        model = _model(design.of(inner), own.shapes, asked)
-        top, null = _fits(model)
-        answer = _answer(model, (top, null), design.of(inner), note[inner], asked)
+        some = design.of(inner)
+        model = _model(some, own.shapes, asked)
+        top, null = _fits(model, some, own.shapes)
+        answer = _answer(model, (top, null), some, note[inner], asked)
         lost = ~(top.found & null.found)
         answer.put(lost, Answer.blank(note[inner][lost] | int(Note.NOT_CONVERGED)))
         found.put(inner, answer)
