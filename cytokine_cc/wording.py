@@ -54,6 +54,7 @@ NAMES = {BASELINE: "baseline comparisons", WITHIN: "changes within groups", BETW
 NOT_STOOD_IN = NOTE_TEXTS[Note.NO_LIMIT].partition(", and ")[2]
 # Between the file and what its data were drawn from, in the source of a panel.
 SIMULATED = "; simulated: "
+MATCHED_SETS = "matched sets"
 _ESTIMATES = {
     ("mean", True): "ratios of geometric means",
     ("mean", False): "differences of means",
@@ -75,10 +76,11 @@ def analysis_text(analysis: Analysis) -> str:
     plan, study, results = analysis.plan, analysis.study, analysis.results
     visits = {kind: visit_names(dict.fromkeys(answer.table["visit"])) for kind, answer in results.items()}
     above = _beyond(study)[1].any()
-    sets, strata = study.design.matching == "sets", _strata_words(study)
+    sets, strata = study.design.matching == "sets", strata_words(study)
     parts = [
         simulated_text(study),
         _study_text(study),
+        semi_paired_text(analysis),
         _limits_text(study),
         *_questions_text(plan.questions, "were", visits, sets=sets, strata=strata),
     ]
@@ -113,7 +115,7 @@ def _level_text(plan: Plan, be: str) -> str:
 
 
 def _questions_text(
-    questions: Iterable[Question], be: str, visits: Mapping[str, str], *, sets: bool = True, strata: str = "matched sets"
+    questions: Iterable[Question], be: str, visits: Mapping[str, str], *, sets: bool = True, strata: str = MATCHED_SETS
 ) -> list[str]:
     """Say what each question does, and then once what they share."""
     questions = list(questions)
@@ -126,8 +128,19 @@ def _questions_text(
     return [*parts, *(text for question in questions if (text := _unused(question, be)))]
 
 
-def _strata_words(study: Study) -> str:
-    return f"strata of {joined(study.design.matched_on)}" if study.design.matching == "frequency" else "matched sets"
+def strata_words(study: Study) -> str:
+    """Name what tests of sets compare within: matched sets, or strata of what groups were frequency-matched on."""
+    return f"strata of {joined(study.design.matched_on)}" if study.design.matching == "frequency" else MATCHED_SETS
+
+
+def how_tested(question: Question, strata: str = MATCHED_SETS) -> str:
+    """Name a test with its options and covariates."""
+    label = question.entry.label
+    if strata != MATCHED_SETS:
+        label = label.replace("matched sets", "strata").replace("matched set", "stratum")
+    options = " and ".join(question.entry.option_words[option] for option in question.options)
+    covariates = f"adjusted for {joined(question.covariates)}" if question.covariates else ""
+    return ", ".join(filter(None, [label, options, covariates]))
 
 
 def _comparison(question: Question, be: str, visits: str, strata: str) -> str:
@@ -142,11 +155,8 @@ def _comparison(question: Question, be: str, visits: str, strata: str) -> str:
     else:
         subject, first = f"Changes from baseline to {later} {be} compared between cases and controls", "cases"
     sides = {"two-sided": "two-sided", "greater": f"one-sided: {first} higher", "less": f"one-sided: {first} lower"}
-    options = " and ".join(question.entry.option_words[option] for option in question.options)
-    own = f", {options}" if options else ""
-    covariates = f", adjusted for {joined(question.covariates)}" if question.covariates else ""
     within = f" within {strata}" if question.entry.sets else ""
-    return f"{subject}{within} by {question.entry.label}{own}{covariates} ({sides[question.alternative]}{_resampling(question)})."
+    return f"{subject}{within} by {how_tested(question, strata)} ({sides[question.alternative]}{_resampling(question)})."
 
 
 def _resampling(question: Question) -> str:
@@ -200,11 +210,8 @@ def _unused(question: Question, be: str) -> str:
     """Mention settings that this test has no use for, where someone has set them."""
     if "resamples" in question.entry.takes:
         return ""
-    odd = []
-    if question.n_resamples != 9999:
-        odd.append(f"n_resamples = {question.n_resamples:,}")
-    if question.seed is not None:
-        odd.append(f"seed = {question.seed}")
+    odd = [f"n_resamples = {question.n_resamples:,}"] if question.n_resamples != 9999 else []
+    odd += [f"seed = {question.seed}"] if question.seed is not None else []
     return f"The settings {joined(odd)} {be} without effect for {NAMES[question.kind]}, where no test resamples." if odd else ""
 
 
@@ -225,6 +232,24 @@ def _study_text(study: Study) -> str:
     groups = f"The study comprised {labels}{how}"
     analytes = "1 analyte was" if len(study.analytes) == 1 else f"{len(study.analytes)} analytes were"
     return f"{groups}; {analytes} measured{when}.{left}"
+
+
+def in_model(analysis: Analysis) -> tuple[str, list[str]]:
+    """Return the model of all visits that the plan asks for and who enters it, also without a baseline; "" and nobody if none."""
+    question, study = analysis.plan.change_between, analysis.study
+    if question is None or "visits" not in question.entry.takes:
+        return "", []
+    gone = analysis.results[question.kind].excluded.drop_duplicates(["subject", "analyte"]).groupby("subject")["analyte"]
+    never = {subject for subject, names in gone if "" in set(names) or len(names) == len(study.analytes)}
+    return question.entry.name, [name for name in study.with_semi_paired.subjects.index if name not in never]
+
+
+def semi_paired_text(analysis: Analysis) -> str:
+    """Say how many of those who are left out of other questions enter a model of all visits; "" if none."""
+    (model, inside), study = in_model(analysis), analysis.study
+    gone, taken = study.excluded["subject"].nunique(), [name for name in inside if name not in study.subjects.index]
+    who = f"{len(taken)} of them" if len(taken) < gone else "all of them" if gone > 1 else "this subject"
+    return f"The model of {NAMES[BETWEEN]} ({model}) takes {who} nevertheless, by later samples." if taken else ""
 
 
 def _above_text(plan: Plan) -> str:
@@ -256,10 +281,15 @@ def _limits_text(study: Study) -> str:
 
 
 def _methods_text(kind: str, results: Results) -> str:
-    """Say how many p-values were exact, where some were."""
+    """Say how many p-values were exact, where some were, or rest on a sample of arrangements."""
     methods = results.table.loc[results.table["method"] != "", "method"].value_counts()
     if any("permutations" in name for name in methods.index):
-        return _permutations_text(kind, methods)
+        sampled = int(methods[["permutations" in name for name in methods.index]].sum())
+        if sampled == methods.sum():
+            return f"For {NAMES[kind]}, all p-values rest on random arrangements."
+        return (
+            f"For {NAMES[kind]}, {sampled} of {methods.sum()} p-values rest on random arrangements, the others on all there are."
+        )
     if "exact" not in methods.index:
         return ""
     if len(methods) == 1:
@@ -267,14 +297,6 @@ def _methods_text(kind: str, results: Results) -> str:
     exact = int(methods["exact"])
     others = "the others came from the tie-corrected normal approximation"
     return f"For {NAMES[kind]}, {exact} of {methods.sum()} p-values were exact; {others}."
-
-
-def _permutations_text(kind: str, methods: pd.Series) -> str:
-    """Say how many p-values rest on a sample of arrangements."""
-    sampled = int(methods[["permutations" in name for name in methods.index]].sum())
-    if sampled == methods.sum():
-        return f"For {NAMES[kind]}, all p-values rest on random arrangements."
-    return f"For {NAMES[kind]}, {sampled} of {methods.sum()} p-values rest on random arrangements, the others on all there are."
 
 
 def _untested_text(kind: str, results: Results) -> str:
@@ -285,12 +307,10 @@ def _untested_text(kind: str, results: Results) -> str:
         gone["note"].str.split(";").str[0].str.removeprefix("not tested: ").str.replace(r"\b\d+ values? ", "values ", regex=True)
     )
     groups = gone.groupby([gone["analyte"], why], sort=False).size()
-    names = joined([f"{name} ({reason}{_times(count)})" for (name, reason), count in groups.items()])
+    names = joined(
+        [f"{name} ({reason}{f', {count} comparisons' if count > 1 else ''})" for (name, reason), count in groups.items()]
+    )
     return f"For {NAMES[kind]}, {len(gone)} of {len(results)} comparisons could not be tested: {names}."
-
-
-def _times(count: int) -> str:
-    return f", {count} comparisons" if count > 1 else ""
 
 
 def _borrowed_text(analysis: Analysis) -> str:

@@ -79,3 +79,25 @@ def study(frame, plate="plate", **design):
 
 def analysis_of(frame, plan=None, plate="plate", **design):
     return cc.analyze(study(frame, plate, **design), plan)
+
+
+def of_sets(n_sets=6, shift=0.0, test="conditional_logistic", controls=2, strata=(), kind=cc.Baseline, visits=("v0",), **options):
+    """Sets of one case and some controls; M1 of cases as `shift` says. With `strata`, columns, no sets."""
+    frame = wide(n_sets, controls * n_sets, 3, visits=visits)
+    frame["set"] = [f"m{int(subject[1:]) % n_sets}" for subject in frame["id"]]
+    frame["sex"] = [f"s{int(subject[1:]) % 2}" for subject in frame["id"]]
+    cases = frame["arm"] == "x"
+    frame.loc[cases, "M1"] = [f"{float(v) * np.exp(shift):.4g}" for v in frame.loc[cases, "M1"]]
+    panel = cc.read_panel(frame, layout="wide", subject="id", visit="t", analytes=["M1", "M2", "M3"], plate="plate")
+    how = {"matched_on": strata} if strata else {"matched_set": "set"}
+    question = kind(test=test, **options)
+    plan = cc.Plan(**dict.fromkeys(("baseline", "change_within", "change_between")) | {question.kind: question})
+    return cc.analyze(cc.Study(panel, cc.Design("arm", "x", "y", baseline="v0", **how)), plan)
+
+
+def semi_paired(test="lda", **more):
+    """8 cases, 12 controls, 3 visits: s0 and s9 lack the baseline, s10 the second visit too."""
+    frame = wide(8, 12, 3, visits=("v0", "v1", "v2"))
+    frame = frame[~(frame["id"].isin(["s0", "s9", "s10"]) & (frame["t"] == "v0"))]
+    frame = frame[~((frame["id"] == "s10") & (frame["t"] == "v1"))]
+    return analysis_of(frame, cc.Plan(cc.Baseline(), None, cc.ChangeBetween(test=test, **more)))

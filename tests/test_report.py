@@ -122,10 +122,10 @@ def test_what_was_found_is_counted_and_named(henry, quick):
 
 def test_flow_counts_subjects_and_cells(henry):
     analysis, shown = henry
-    frame = flow_frame(analysis.study).set_index("step")
+    frame = flow_frame(analysis).set_index("step")
     assert frame.loc["subjects in the file"].tolist() == [52, 30, 22]
     assert frame.loc["of these with a sample at month1"].tolist() == [48, 26, 22]
-    assert table(shown, "flow-subjects").frame.equals(flow_frame(analysis.study))
+    assert table(shown, "flow-subjects").frame.equals(flow_frame(analysis))
     counts = cells_frame(analysis)
     for (title, visit), rows in counts.groupby(["question", "visit"]):
         absent = int(rows["samples"].fillna(0).sum())
@@ -306,7 +306,7 @@ def test_sets_and_who_has_no_partner():
     assert facts(shown, "design")["Matching"] == "5 matched sets, cases to controls: 5 of 1:1 (column set)"
     gone = table(shown, "excluded-subjects").frame
     assert gone[["subject", "group"]].values.tolist() == [["s7", "y"], ["s1", "x"]]
-    steps = flow_frame(analysis.study).set_index("step")["all"]
+    steps = flow_frame(analysis).set_index("step")["all"]
     assert steps[["subjects in the file", "with a sample at baseline", "in a matched set with both kinds"]].tolist() == [
         12,
         11,
@@ -505,7 +505,7 @@ def test_its_authors_recognise_their_study(georgiou):
     assert own["Limits of detection"] == "not stated"
     one = table(shown, "table-1").frame.set_index(["covariate", "level"])
     assert one.loc[("Gender", "F"), ["case", "control", "matched"]].tolist() == ["14 (54%)", "14 (54%)", "yes"]
-    steps = flow_frame(analysis.study).set_index("step")
+    steps = flow_frame(analysis).set_index("step")
     assert steps.loc["of these with a sample at f"].tolist() == [48, 25, 23]
     assert "Lower in cases: GM-CSF" in words(shown, "found")  # published: G(M)-CSF p < .001
     results = table(shown, "results-baseline").frame.set_index("analyte")

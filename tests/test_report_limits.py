@@ -12,7 +12,7 @@ import cytokine_cc as cc
 from cytokine_cc.report.limitations import limitations
 from cytokine_cc.report.limits_of_tests import least_p, reaches
 
-from .report_studies import analysis_of, wide
+from .report_studies import analysis_of, of_sets, wide
 
 ONLY = {"change_within": None, "change_between": None}
 
@@ -361,16 +361,6 @@ def test_limits_that_differ_are_told_by_question():
 
 
 # ---------------------------------------------------------------- matched sets, models of all visits
-
-
-def of_sets(n_sets=6, shift=0.0, test="conditional_logistic", **options):
-    """Sets of one case and two controls; M1 as `shift` says."""
-    frame = wide(n_sets, 2 * n_sets, 3, visits=("v0",))
-    frame["set"] = [f"m{int(subject[1:]) % n_sets}" for subject in frame["id"]]
-    frame.loc[frame["arm"] == "x", "M1"] = [f"{float(v) * np.exp(shift):.4g}" for v in frame.loc[frame["arm"] == "x", "M1"]]
-    panel = cc.read_panel(frame, layout="wide", subject="id", visit="t", analytes=["M1", "M2", "M3"], plate="plate")
-    plan = cc.Plan(baseline=cc.Baseline(test=test, **options), **ONLY)
-    return cc.analyze(cc.Study(panel, cc.Design("arm", "x", "y", baseline="v0", matched_set="set")), plan)
 
 
 def test_odds_ratios_of_few_sets():

@@ -13,7 +13,7 @@ from ..analysis import Analysis
 from ..panel import State
 from ..study import Study
 from ..toml_files import read_toml
-from ..wording import CORRECTION_NAMES, SCALE_WORDS, counted, simulated_from
+from ..wording import CORRECTION_NAMES, SCALE_WORDS, counted, in_model, simulated_from
 from .document import Column, Section, Table, Text
 from .limitations import limitations
 from .limits_of_data import adjusted_for, uses
@@ -105,11 +105,30 @@ def facts_of(analysis: Analysis) -> dict[str, Any]:
         "intervals": f"with {listed(levels)} intervals" if levels else "without intervals, which the tests do not give",
         "missing": _missing(analysis),
         "n_file": len(people),
-        "n_used": len(study.subjects),
-        "left_out": f"{counted(gone, 'subject')} left out, with the reason" if gone else "No subject of the file was left out",
+        "n_used": _analysed(analysis),
+        "left_out": _left_out(analysis, gone),
         "n_limitations": len(limitations(analysis)),
         "lost": _lost(analysis),
     }
+
+
+def _taken(analysis: Analysis) -> tuple[str, int]:
+    """Return the model of all visits, and how many enter it whom the study leaves out."""
+    model, inside = in_model(analysis)
+    return model, len(set(inside) - set(analysis.study.subjects.index))
+
+
+def _analysed(analysis: Analysis) -> str:
+    """Count who was analysed, and whom a model of all visits takes beside."""
+    model, taken = _taken(analysis)
+    return f"{len(analysis.study.subjects)}{f' (and by {model} {taken} more)' if taken else ''}"
+
+
+def _left_out(analysis: Analysis, gone: int) -> str:
+    """Count who was left out, and of these who still is in a model of all visits."""
+    model, taken = _taken(analysis)
+    but = f", {taken} of them but for the model of all visits ({model})" if taken else ""
+    return f"{counted(gone, 'subject')} left out, with the reason{but}" if gone else "No subject of the file was left out"
 
 
 def _estimates(analysis: Analysis) -> str:

@@ -15,7 +15,7 @@ from ..limits import SUBSTITUTES
 from ..panel import State
 from ..questions import Question
 from ..study import Study
-from ..wording import counted, percent, visit_name
+from ..wording import counted, in_model, percent, visit_name
 from .phrases import ROLES, TITLES, cells, everyone, group_labels, group_title, listed, part, plate_moves, present
 
 # From where on a figure is worth a sentence.
@@ -312,15 +312,23 @@ def difference_texts(rows: pd.DataFrame) -> list[str]:
 
 
 def _left_out(analysis: Analysis) -> Iterator[str]:
-    study = analysis.study
+    study, (model, inside) = analysis.study, in_model(analysis)
     people = everyone(study)
-    gone = people[~people["usable"]]
-    if len(gone):
-        each = [
-            f"{part(int((gone['role'] == role).sum()), int((people['role'] == role).sum()))} {group_title(study, role)}"
+    gone, late = ~people["usable"], people.index.isin(inside)
+
+    def each(flags: pd.Series) -> str:
+        return listed(
+            f"{part(int((people['role'][flags] == role).sum()), int((people['role'] == role).sum()))} {group_title(study, role)}"
             for role in group_labels(study)
-        ]
-        yield f"Left out altogether: {' and '.join(each)}, who had no baseline sample or no partner in their set."
+        )
+
+    if (gone & ~late).any():
+        yield f"Left out altogether: {each(gone & ~late)}, who had no baseline sample or no partner in their set."
+    if (gone & late).any():
+        yield (
+            f"Left out but for {model}: {each(gone & late)}, who had no baseline sample or no partner with one. The model takes "
+            "them by later samples; all other questions are answered without them."
+        )
 
 
 def _later_visits(analysis: Analysis) -> Iterator[str]:

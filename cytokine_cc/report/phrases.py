@@ -127,9 +127,11 @@ def estimate_word(estimand: str) -> str:
 
     Examples
     --------
-    >>> estimate_word("P(case > control) + P(=)/2"), estimate_word("none")
-    ('probability', 'estimate')
+    >>> estimate_word("P(case > control) + P(=)/2"), estimate_word("odds ratio per doubling"), estimate_word("none")
+    ('probability', 'odds ratio per doubling', 'estimate')
     """
+    if estimand.startswith("odds"):
+        return estimand
     if is_ratio(estimand):
         return "ratio"
     return "probability" if estimand.startswith("P(") else "difference" if "difference" in estimand else "estimate"

@@ -14,7 +14,7 @@ from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..questions import Question
 from ..results import Results
 from ..study import Study
-from ..wording import CORRECTION_NAMES, counted, percent, visit_names
+from ..wording import CORRECTION_NAMES, counted, how_tested, percent, strata_words, visit_names
 from . import pictures
 from .document import Block, Bullets, Column, Section, Table, Text
 from .phrases import (
@@ -118,19 +118,20 @@ def question_section(analysis: Analysis, kind: str) -> Section:
         why = "The study has no visit after baseline." if not study.visits and kind != BASELINE else "The plan does not ask this."
         return Section(kind, TITLES[kind], [Text(why)])
     question = next(question for question in plan.questions if question.kind == kind)
-    blocks: list[Block] = [Text(_how(question, results)), results_table(results, question, study, plan.alpha)]
+    blocks: list[Block] = [Text(_how(question, results, study)), results_table(results, question, study, plan.alpha)]
     more = {BASELINE: _baseline_pictures, WITHIN: _within_pictures, BETWEEN: _between_pictures}[kind]
     blocks += more(analysis, results)
     return Section(kind, TITLES[kind], blocks)
 
 
-def _how(question: Question, results: Results) -> str:
-    table = results.table
+def _how(question: Question, results: Results, study: Study) -> str:
+    table, strata = results.table, strata_words(study)
     what = table["estimand"].iloc[0]
-    effect = f" Estimates: {what}." if what != "none" else " The test gives p-values only."
+    effect = f" Estimates: {what}{_of_what(what, question)}." if what != "none" else " The test gives p-values only."
     tested = int(table["p_value"].notna().sum())
     return (
-        f"By {question.entry.label}, {question.alternative}, on {question.scale} values; below the limit: "
+        f"{f'Within {strata} by' if question.entry.sets else 'By'} {how_tested(question, strata)}, "
+        f"{question.alternative}, on {question.scale} values; below the limit: "
         f"{question.rule}.{effect} {tested:,} of {counted(len(table), 'comparison')} could be tested; {len(results.excluded):,} "
         "values or samples did not enter (see Subjects and samples)."
     )
@@ -228,9 +229,15 @@ def _group_columns(study: Study, question: Question) -> list[Column]:
     if question.kind == BETWEEN:
         mean = "mean change" if question.scale == "raw" else "mean change (ratio)"
     both = " / ".join(group_labels(study).values())
-    columns = [Column("n_both", "n", more=f"values that entered: {both}"),
-               Column("below_both", "below limit", more=f"share of these below the limit: {both}")]  # fmt: skip
-    return columns + [Column(f"mean_{role}", f"{mean}, {label}", "number") for role, label in group_labels(study).items()]
+    n, below, change = "values that entered", "share of these below the limit", ""
+    if "visits" in question.entry.takes:
+        n, change = "subjects with a value at any visit of the model", "of those with a value at both visits"
+        below = "share of these with a value below its limit at any visit of the model"
+    elif question.kind == BETWEEN:
+        below = "share of these with either value below its limit"
+    columns = [Column("n_both", "n", more=f"{n}: {both}"), Column("below_both", "below limit", more=f"{below}: {both}")]
+    labels = group_labels(study).items()
+    return columns + [Column(f"mean_{role}", f"{mean}, {label}", "number", change) for role, label in labels]
 
 
 def _estimate_columns(frame: pd.DataFrame, question: Question) -> list[Column]:
@@ -245,7 +252,7 @@ def _estimate_columns(frame: pd.DataFrame, question: Question) -> list[Column]:
                 Column("conf_high", "to", "number", f"end of the {level} CI"),
             ]
     if frame["hedges_g"].notna().any():
-        columns.append(Column("hedges_g", "Hedges' g", "number", "standardised difference, with Hedges' correction"))
+        columns.append(Column("hedges_g", "Hedges' g", "number", _what_is_g(question)))
     columns.append(Column("p_value", "p", "p"))
     if question.adjust != "none":
         columns.append(
@@ -260,7 +267,23 @@ def _what_is_estimated(estimand: str, question: Question) -> str:
         return "what the test gives"
     if estimate_word(estimand) == "probability":
         return f"{estimand}, of changes" if question.kind == BETWEEN else estimand
+    if of := _of_what(estimand, question):
+        return f"{estimand}{of}: how many times higher the odds are of being a case"
     return f"{estimand}, {'later visit to baseline' if question.kind == WITHIN else 'cases to controls'}"
+
+
+def _of_what(estimand: str, question: Question) -> str:
+    """Say what is doubled, or goes up by a unit, where odds are compared."""
+    if not estimand.startswith("odds"):
+        return ""
+    return " of the change" if question.kind == BETWEEN else " of the level"
+
+
+def _what_is_g(question: Question) -> str:
+    text = "standardised difference, with Hedges' correction"
+    if question.entry.matched and question.kind != WITHIN:
+        return f"{text}; of the two groups as wholes: it ignores the sets"
+    return f"{text}; of the changes of those with a value at both visits" if "visits" in question.entry.takes else text
 
 
 def _baseline_pictures(analysis: Analysis, results: Results) -> list[Block]:

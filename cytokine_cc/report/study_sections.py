@@ -13,7 +13,7 @@ from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..labels import as_labels
 from ..plan import Plan
 from ..study import Study
-from ..wording import SIMULATED, counted, percent, simulated_from, visit_name, visit_names
+from ..wording import SIMULATED, counted, in_model, percent, semi_paired_text, simulated_from, visit_name, visit_names
 from . import pictures
 from .document import Block, Bullets, Column, Facts, Section, Table, Text
 from .phrases import (
@@ -138,24 +138,28 @@ def _kind_of_data(study: Study) -> str:
 def flow_section(analysis: Analysis) -> Section:
     """Who and what was in the file, what was used, what was left out and why."""
     study = analysis.study
-    blocks: list[Block] = [_flow_table(study), *_excluded_blocks(study), *_unused_visits(study)]
+    blocks: list[Block] = [_flow_table(analysis), *_excluded_blocks(analysis), *_unused_visits(study)]
     blocks += [pictures.samples_picture(study), *_cells_blocks(analysis)]
     return Section("flow", "Subjects and samples", blocks)
 
 
-def flow_frame(study: Study) -> pd.DataFrame:
-    """Count subjects and samples by group, from the file to each visit."""
-    people = everyone(study)
+def flow_frame(analysis: Analysis) -> pd.DataFrame:
+    """Count subjects and samples by group, from the file to each visit, and to a model of all visits that takes more of them."""
+    study = analysis.study
+    people, (model, inside) = everyone(study), in_model(analysis)
+    wider = not people.loc[inside, "usable"].all()
     out = study.excluded.drop_duplicates("subject").set_index("subject")["reason"]
     no_baseline = people.index.isin(out.index[out == "no sample at baseline"])
     steps = [("subjects in the file", people), ("with a sample at baseline", people[~no_baseline])]
     if study.design.matching == "sets":
         steps.append(("in a matched set with both kinds", people[people["usable"]]))
-    steps.append(("analysed", people[people["usable"]]))
+    steps.append((f"analysed, but for the model of all visits ({model})" if wider else "analysed", people[people["usable"]]))
     rows: list[dict[str, Any]] = [{"step": name, **_by_role(part["role"])} for name, part in steps]
     for i, label in enumerate(visit_labels(study)):
         counts = {role: present(study, role, i) for role in ROLES}
         rows.append({"step": f"of these with a sample at {visit_name(label)}", "all": sum(counts.values()), **counts})
+    if wider:
+        rows.append({"step": f"in the model of all visits ({model})", **_by_role(people.loc[inside, "role"])})
     return pd.DataFrame(rows)
 
 
@@ -163,14 +167,14 @@ def _by_role(roles: pd.Series) -> dict[str, int]:
     return {"all": len(roles), **{role: int((roles == role).sum()) for role in ROLES}}
 
 
-def _flow_table(study: Study) -> Table:
-    columns = [Column("step", "subjects"), Column("all", "all", "count"), *group_columns(study)]
+def _flow_table(analysis: Analysis) -> Table:
+    columns = [Column("step", "subjects"), Column("all", "all", "count"), *group_columns(analysis.study)]
     return Table("flow-subjects", "Subjects from the file to the analysis, and those with a sample at each visit.",
-                 flow_frame(study), columns)  # fmt: skip
+                 flow_frame(analysis), columns)  # fmt: skip
 
 
-def _excluded_blocks(study: Study) -> list[Block]:
-    gone = study.excluded
+def _excluded_blocks(analysis: Analysis) -> list[Block]:
+    study, gone = analysis.study, analysis.study.excluded
     if not len(gone):
         return [Text("No subject was left out.")]
     role = everyone(study)["role"]
@@ -180,7 +184,13 @@ def _excluded_blocks(study: Study) -> list[Block]:
         "reason": gone["reason"].to_numpy(),
     })  # fmt: skip
     columns = [Column("subject", "subject"), Column("group", study.design.group), Column("reason", "why left out")]
-    caption = f"{counted(gone['subject'].nunique(), 'subject')} left out of everything that follows."
+    text = semi_paired_text(analysis)
+    if text:
+        model, inside = in_model(analysis)
+        frame["model"] = np.where(frame["subject"].isin(inside), "yes", "")
+        columns.append(Column("model", f"in {model}", more="enters the model of all visits"))
+    follows = "everything that follows" if not text else "what follows"
+    caption = f"{counted(gone['subject'].nunique(), 'subject')} left out of {follows}. {text}".strip()
     return [Table("excluded-subjects", caption, frame, columns, folded=len(frame) > 2 * MOST_NAMES)]
 
 
@@ -211,11 +221,14 @@ def cells_frame(analysis: Analysis) -> pd.DataFrame:
 
 
 def _cells_blocks(analysis: Analysis) -> list[Block]:
+    model = "; all that a model of all visits takes of a subject as one, at each of them" if in_model(analysis)[0] else ""
     columns = [
         Column("question", "question"),
         Column("visit", "visit"),
         Column("what", "what became of it"),
-        Column("values", "values", "count", "values of one analyte in one sample; a change counts as one, at its later visit"),
+        Column(
+            "values", "values", "count", f"values of one analyte in one sample; a change counts as one, at its later visit{model}"
+        ),
         Column("samples", "whole samples", "count", "samples that do not exist"),
         Column("subjects", "of subjects", "count"),
     ]
