@@ -158,6 +158,11 @@ class Note(enum.IntFlag):
     COVARIATE_SEPARATES = enum.auto()
     SINGULAR = enum.auto()
     SEMI_PAIRED = enum.auto()
+    VALUE_TOLD = enum.auto()
+    PERFECT_FIT = enum.auto()
+    NO_FREEDOM = enum.auto()
+    INTERVAL_OPEN = enum.auto()
+    ROUGH_NORMAL = enum.auto()
 
 
 # {n} is a count of that row.
@@ -191,11 +196,17 @@ NOTE_TEXTS = {
     Note.RANKED_HIGHEST: "values above the lowest upper limit are tied highest",
     Note.NO_SET: "not tested: no matched set has values of both a case and a control",
     Note.NO_VARIATION: "not tested: cases and controls of each matched set have the same values",
-    Note.INFINITE: "separation: within the matched sets no control lies on the cases' side, so that the odds ratio is infinite "
-    'or 0 and its interval open there; penalty="firth" gives a finite one',
+    Note.INFINITE: "separation: within the matched sets the value, alone or with the covariates, puts no control ahead of a "
+    'case, so that the odds ratio is infinite or 0 and its interval open there; penalty="firth" gives a finite one',
     Note.COVARIATE_SEPARATES: "separation: the covariates tell cases from controls in some or all matched sets, so that their "
     "own odds ratios are infinite",
     Note.SINGULAR: "not tested: the covariance matrix of the visits has no maximum of the likelihood inside its range",
     Note.SEMI_PAIRED: "{n} subjects without a value at every visit enter by those that they have",
+    Note.VALUE_TOLD: "not tested: within the matched sets the covariates leave nothing of the value",
+    Note.PERFECT_FIT: "not tested: within the matched sets the model fits the values without error, which leaves no variance",
+    Note.NO_FREEDOM: "not tested: no degree of freedom is left for the variance",
+    Note.INTERVAL_OPEN: "too few arrangements within the matched sets for an interval of this level: it is open",
+    Note.ROUGH_NORMAL: "fewer than 20 cases or controls in the matched sets that count: p by the normal approximation is rough; "
+    "stratified_permutation keeps its level",
     Note.NO_PRIOR: "too few analytes for a prior variance: not moderated",
 }

@@ -11,7 +11,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import ndtr
 
-from cytokine_cc.arrays import Note
+from cytokine_cc.arrays import NOTE_TEXTS, Note
 from cytokine_cc.kernels import conditional_fit, conditional_likelihood, conditional_rows
 from cytokine_cc.kernels.common import Statistics
 from cytokine_cc.kernels.conditional import CONDITIONAL, METHODS, conditional_logistic
@@ -206,7 +206,7 @@ def test_separation_is_decided_as_a_search_would(q):
         note = Note(int(found.note))
         assert not note & Note.NOT_CONVERGED
         if np.isnan(found.p_value):
-            assert note & (Note.CONFOUNDED | Note.NO_VARIATION)
+            assert note & (Note.CONFOUNDED | Note.VALUE_TOLD | Note.NO_VARIATION)
             continue
         subsets = all_subsets(x[k], y[k], sets, z)
         tops = []
@@ -252,6 +252,28 @@ def test_covariates_that_tell_all_cases():
     assert (penalised.note == 0).all()
 
 
+def test_covariates_that_tell_some_cases_and_the_value_of_the_others():
+    sets = np.arange(5), np.arange(5)
+    x, y = np.array([1.0, 2.0, 3.0, 5.0, 4.0]), np.array([2.0, 1.0, 2.5, 3.0, 5.0])
+    z = np.array([[9.0, 9.0, 0.0, 0.0, 0.0], [0, 0, *x[2:]]]), np.array([[0.0] * 5, [0, 0, *y[2:]]])
+    found = conditional_logistic(x, y, sets=sets, covariates=z)
+    assert found.note == Note.COVARIATE_SEPARATES | Note.VALUE_TOLD
+    only = conditional_logistic(np.where(x > 2.5, 1.0, x), np.where(y > 2.2, 1.0, y), sets=sets, covariates=(z[0][:1], z[1][:1]))
+    assert only.note == Note.COVARIATE_SEPARATES | Note.VALUE_TOLD  # constant in what is left
+
+
+def test_notes_say_what_is_true_with_and_without_covariates():
+    """Value and covariate separate together, while controls lie above cases in the value: the note claims nothing of these."""
+    sets = np.arange(6), np.arange(6)
+    x, z = np.array([1.0, 2.0, 0.0, 3.0, -1.0, 2.0]), np.array([[1.0, 0.5, 2.0, -1.0, 3.0, 0.0]])
+    found = conditional_logistic(x, 0 * x, sets=sets, covariates=(z, 0 * z))
+    assert found.note == Note.INFINITE
+    assert (x < 0).any()
+    text = NOTE_TEXTS[Note.INFINITE]
+    for words in ("separation", "alone or with the covariates", "infinite or 0", 'penalty="firth" gives a finite one'):
+        assert words in text
+
+
 def test_rounding_does_not_hide_separation():
     x, y = np.array([0.1 + 0.2, 5.0, 6.0]), np.array([0.3, 4.0, 5.0])
     for values in ((x, y), (np.array([0.3, 5.0, 6.0]), np.array([0.1 + 0.2, 4.0, 5.0]))):
@@ -290,7 +312,7 @@ def test_covariates_that_are_constant_aliased_or_the_value():
     assert (aliased.note == Note.ALIASED).all()
     told = tuple(np.concatenate([own, 2 * v[:1] - s]) for own, v, s in zip(z, (x, y), SETS, strict=True))
     found = conditional_logistic(x, y, sets=SETS, covariates=told)
-    assert (found.note == [Note.CONFOUNDED, 0, 0, 0]).all()
+    assert (found.note == [Note.VALUE_TOLD, 0, 0, 0]).all()
     assert np.isnan(found.p_value).tolist() == [True, False, False, False]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytokine_cc.arrays import Note
+from cytokine_cc.arrays import NOTE_TEXTS, Note
 from cytokine_cc.kernels import stratified as module
 from cytokine_cc.kernels.common import ALTERNATIVES
 from cytokine_cc.kernels.linear import linear_model
@@ -30,10 +30,10 @@ DESIGNS = ("pairs", "ratio3", "two_three", "mixed", "one", "two", "many", "pairs
 NUMBERS = ("estimate", "std_error", "conf_low", "conf_high", "statistic", "df", "p_value")
 FLAGS = {
     "no_set": Note.NO_SET,
-    "few": Note.TOO_FEW,
+    "few": Note.NO_FREEDOM,
     "confounded": Note.CONFOUNDED,
     "no_variation": Note.NO_VARIATION,
-    "perfect": Note.CONSTANT,
+    "perfect": Note.PERFECT_FIT,
 }
 CALLS = {"stratified": stratified, "van_elteren": van_elteren}
 
@@ -124,6 +124,16 @@ def test_notes_agree_with_r(design, model):
     assert answers(want).note.tolist() == reason
 
 
+def of_both_kinds(x, y, sets) -> tuple[int, int]:
+    """Count cases and controls of sets with both that are not all tied."""
+    counts = np.zeros(2, dtype=int)
+    for number in np.union1d(*sets):
+        parts = [values[(s == number) & ~np.isnan(values)] for values, s in zip((x, y), sets, strict=True)]
+        if all(map(len, parts)) and len(np.unique(np.concatenate(parts))) > 1:
+            counts += [len(part) for part in parts]
+    return tuple(counts)
+
+
 @pytest.mark.parametrize("design", DESIGNS)
 def test_van_elteren_agrees_with_r(design):
     want = wanted(design, "van_elteren")
@@ -132,7 +142,13 @@ def test_van_elteren_agrees_with_r(design):
     for column in ("statistic", "p_value"):
         check(got, want, column)
     check_one_sided(want)
-    assert got.note.tolist() == [int(FLAGS.get(status, 0)) for status in want["status"]]
+    for flag in ("no_set", "no_variation"):
+        assert ((got.note == FLAGS[flag]) == (want["status"] == flag)).all()
+    x, y = by_group(design, list(want["analyte"]))
+    rough = [min(of_both_kinds(*row, sets_of(design))) < 20 for row in zip(x, y, strict=True)]
+    assert (got.note == Note.ROUGH_NORMAL).tolist() == [
+        few and status == "tested" for few, status in zip(rough, want["status"], strict=True)
+    ]
     assert same(got.method, np.where(want["status"] == "tested", 0, -1))
     assert same(got.side, np.sign(got.statistic))
     for column in ("estimate", "std_error", "conf_low", "conf_high", "df"):
@@ -350,9 +366,37 @@ def test_a_row_of_few_and_one_of_pairs_that_differ_by_the_same():
     s = np.arange(4)
     y = np.array([[1.0, 2.0, 4.0, 7.0], [1.0, np.nan, np.nan, np.nan]])
     got = stratified(y + 0.5, y, sets=(s, s))
-    assert got.note.tolist() == [Note.CONSTANT, Note.TOO_FEW]
+    assert got.note.tolist() == [Note.PERFECT_FIT, Note.NO_FREEDOM]
     assert np.isnan(got.estimate).all()
     assert np.isfinite(van_elteren(y + 0.5, y, sets=(s, s)).p_value).all()
+
+
+def test_a_covariate_that_is_the_value_leaves_no_variance():
+    x, y, s = rng(8, 3).normal(size=(2, 6)), rng(8, 4).normal(size=(2, 12)), (np.arange(6), np.repeat(np.arange(6), 2))
+    got = stratified(x, y, sets=s, covariates=(3 * x[:1] + s[0], 3 * y[:1] + s[1]))
+    assert got.note.tolist() == [Note.PERFECT_FIT, 0]
+    assert np.isnan(got.p_value).tolist() == [True, False]
+    assert "constant" not in NOTE_TEXTS[Note.PERFECT_FIT]
+
+
+@pytest.mark.parametrize(("cases", "controls", "rough"), [(19, 60, True), (20, 20, False), (30, 19, True), (30, 30, False)])
+@pytest.mark.parametrize("n_sets", [1, 15])
+def test_the_normal_approximation_is_rough_with_few_of_a_kind(cases, controls, rough, n_sets):
+    """A set of many is as good as many sets; those that are tied, or of one kind, do not count."""
+    x, y = rng(8, 5).normal(size=cases + 3), rng(8, 6).normal(size=controls + 9)
+    x[cases:], y[controls:] = 7.0, 7.0
+    s = [np.arange(n) % n_sets for n in (cases, controls)]
+    s = np.concatenate([s[0], np.full(3, 90)]), np.concatenate([s[1], np.full(9, 90)])
+    got = van_elteren(x, y, sets=s)
+    assert got.note == (Note.ROUGH_NORMAL if rough else 0)
+    assert bool(min(of_both_kinds(x, y, s)) < 20) is rough
+
+
+def test_four_pairs_of_one_sign_are_where_the_normal_approximation_is_worst():
+    s = np.arange(4)
+    got = van_elteren(s + 1.0, s - 1.0, sets=(s, s))
+    assert got.p_value == pytest.approx(0.0455003, rel=1e-6)  # exact: 2 of 16
+    assert got.note == Note.ROUGH_NORMAL
 
 
 def test_sets_of_one_kind_tell_the_variance_only_and_single_values_nothing():

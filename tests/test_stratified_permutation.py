@@ -50,11 +50,9 @@ def test_all_arrangements_agree_with_r(design):
     assert same(got.method, np.where(tested, 0, -1))
     assert np.isnan(got.df).all()
     wide = np.isinf(want["conf_low"]) | np.isinf(want["conf_high"])
-    reason = [
-        int(FLAGS.get(status, Note.LEVEL_NOT_REACHED if no else 0)) for status, no in zip(want["status"], wide, strict=True)
-    ]
+    reason = [int(FLAGS.get(status, Note.INTERVAL_OPEN if no else 0)) for status, no in zip(want["status"], wide, strict=True)]
     assert got.note.tolist() == reason
-    assert greater.note[tested].tolist() == [Note.LEVEL_NOT_REACHED * bool(np.isinf(low)) for low in want["low_90"][tested]]
+    assert greater.note[tested].tolist() == [Note.INTERVAL_OPEN * bool(np.isinf(low)) for low in want["low_90"][tested]]
 
 
 @pytest.mark.parametrize("design", LARGE)
@@ -361,8 +359,29 @@ def test_nothing_to_test():
 def test_one_pair_is_answered_and_says_nothing():
     got = stratified_permutation(np.array([2.0]), np.array([1.0]), sets=(np.array([0]), np.array([0])))
     assert (got.estimate, got.p_value, got.statistic) == (1.0, 1.0, 1.0)
-    assert (got.conf_low, got.conf_high, got.note) == (-np.inf, np.inf, Note.LEVEL_NOT_REACHED)
+    assert (got.conf_low, got.conf_high, got.note) == (-np.inf, np.inf, Note.INTERVAL_OPEN)
     assert np.isnan(got.std_error)
+
+
+def test_p_and_interval_can_disagree_where_sets_are_not_pairs():
+    """The example of the docstring: p is by the size of T, the interval by both one-sided tests."""
+    x, y = np.array([1.3, 0.8, -0.3, 0.0, 0.7]), np.array([-1.3, 1.1, -0.7, 0.1, -0.2, -0.2, -0.1, -0.6, 0.4, 0.5])
+    sets = np.arange(5), np.repeat(np.arange(5), 2)
+    got = stratified_permutation(x, y, sets=sets)
+    assert got.p_value == pytest.approx(38 / 243)
+    np.testing.assert_allclose([got.conf_low, got.conf_high], [0.05, 1.5])
+    assert stratified_permutation(x, y, sets=sets, alternative="greater").p_value <= 0.025
+
+
+def test_random_arrangements_hang_on_the_order_of_subjects_and_not_on_names():
+    x, y, s = rng(9, 1).normal(size=15), rng(9, 2).normal(size=30), (np.arange(15), np.repeat(np.arange(15), 2))
+    whole = stratified_permutation(x, y, sets=s, n_resamples=999)
+    named = stratified_permutation(x, y, sets=(s[0] * 11 + 4, s[1] * 11 + 4), n_resamples=999)
+    turned = stratified_permutation(x, y[::-1], sets=(s[0], s[1][::-1]), n_resamples=999)
+    assert named.p_value == whole.p_value
+    assert turned.p_value != whole.p_value
+    assert turned.p_value == pytest.approx(whole.p_value, abs=0.05)
+    assert turned.estimate == pytest.approx(whole.estimate, rel=1e-12)
 
 
 def test_a_set_so_large_that_its_arrangements_overflow():

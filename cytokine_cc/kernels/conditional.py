@@ -55,8 +55,9 @@ def conditional_logistic(
         Of shape (..., analytes): the likelihood ratio with 1 degree of freedom (to the model with the covariates only), the
         profile-likelihood interval, the standard error from the observed information. NaN with a note where no set has values
         of both a case and a control (NO_SET); where cases and controls of each set have the same values (NO_VARIATION);
-        where the covariates tell the value within sets, or cases from controls in all of them (CONFOUNDED). A covariate that does
-        not vary within sets is left out, one that others tell likewise, with a note (ALIASED).
+        where the covariates tell cases from controls in all of them (CONFOUNDED), or within sets the value (VALUE_TOLD), if only
+        in what they do not separate. A covariate that does not vary within sets is left out, one that others tell likewise, with
+        a note (ALIASED).
 
     Notes
     -----

@@ -151,7 +151,7 @@ def _unsure(members: Members, noise: np.ndarray, note: np.ndarray, asked: Asked)
     note = note | np.where(by_covariates.any(axis=(0, 1)), int(Note.COVARIATE_SEPARATES), 0)
     own = members.without(by_covariates)
     design = design_of(own, extent_of(own))
-    found = Answer.blank(note | int(Note.CONFOUNDED))
+    found = Answer.blank(note | np.where(design.note == int(Note.NO_SET), int(Note.CONFOUNDED), int(Note.VALUE_TOLD)))
     inner, outer = (np.flatnonzero(~design.blocked & kind) for kind in (sign == 0, sign != 0))
     if inner.size:
         some = design.of(inner)

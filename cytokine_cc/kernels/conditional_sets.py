@@ -221,7 +221,7 @@ def design_of(members: Members, extent: Extent) -> Design:
         aliased |= varies & (norm == 0)
         basis.append(left)
     left, norm = _orthogonal(_centred(value, there, n, 0.0)[0], basis)
-    note = np.where((note == 0) & (norm == 0), int(Note.CONFOUNDED), note)
+    note = np.where((note == 0) & (norm == 0), int(Note.VALUE_TOLD), note)
     note = np.where((note == 0) & aliased, int(Note.ALIASED), note)
     return Design(np.stack([*basis, left]), there, unit * np.where(norm > 0, norm, 1.0), note)
 

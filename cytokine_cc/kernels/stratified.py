@@ -10,11 +10,12 @@ import numpy as np
 from scipy.special import ndtr
 
 from ..arrays import Note
-from .common import BASELINE, BETWEEN, NUMBER_RULES, Statistics, Test, constant, t_statistics, too_few
+from .common import BASELINE, BETWEEN, NUMBER_RULES, Statistics, Test, constant, t_statistics
 from .linear import TOLERANCE
 from .ranks import midranks
 from .sets import Grid, Pair, grid_of, paired_sets
 
+ENOUGH = 20  # cases, and controls, for a normal approximation that is not rough
 _BLOCK_VALUES = 65_536  # worked on at a time: what fits a cache
 
 
@@ -96,8 +97,9 @@ def stratified(
     -------
     Statistics
         Of shape (..., analytes). NaN with a note where no set has values of both kinds (NO_SET), the covariates tell cases from
-        controls within the sets (CONFOUNDED), no degree of freedom is left (TOO_FEW), no value differs from others of its set
-        (NO_VARIATION), or the residuals are rounding error (CONSTANT). A covariate that others tell is left out, with a note;
+        controls within the sets (CONFOUNDED), no degree of freedom is left (NO_FREEDOM), no value differs from others of its
+        set (NO_VARIATION), or the residuals are rounding error (PERFECT_FIT): all differences are the same, or a covariate is the
+        value. A covariate that others tell is left out, with a note;
         one that does not vary within any set, without: the sets have adjusted for it.
 
     Notes
@@ -181,12 +183,15 @@ def _set_effects(grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     along = _dot(unit, left)
     left -= unit * along[..., None, None]
     df = inside.n - (inside.by_set > 0).sum(axis=-1) - rank
-    note = np.where(informative, np.where(norm == 0, int(Note.CONFOUNDED), too_few(df, 1)), int(Note.NO_SET))
+    note = np.where(
+        informative, np.where(norm == 0, int(Note.CONFOUNDED), np.where(df < 1, int(Note.NO_FREEDOM), 0)), int(Note.NO_SET)
+    )
     note = np.where((note == 0) & (constant(spread, size) != 0), int(Note.NO_VARIATION), note)
     with np.errstate(invalid="ignore", divide="ignore"):
         norm, df = np.where(note, np.nan, norm), np.where(note, np.nan, df)
         s = np.sqrt(_dot(left, left) / df)
-        note = np.where(note, note, constant(s * np.minimum(1.0, 1 / norm), size))
+        perfect = constant(s * np.minimum(1.0, 1 / norm), size) != 0
+        note = np.where((note == 0) & perfect, int(Note.PERFECT_FIT), note)
         note, estimate = note | np.where((note == 0) & aliased, int(Note.ALIASED), 0), along / norm
         estimate = np.where(note & ~int(Note.ALIASED), np.nan, estimate)
         return estimate, s / norm, df, note
@@ -275,8 +280,11 @@ def van_elteren(
     as in `mann_whitney`. Sets of one kind only say nothing.
 
     One set gives Wilcoxon's rank sum test by the normal approximation; sets of one case and one control the sign test by it,
-    ties left out. The weights 1/(n + 1) are the best against one shift common to all sets. p is approximate: with few sets
-    and few members `stratified_permutation` is exact.
+    ties left out. The weights 1/(n + 1) are the best against one shift common to all sets.
+
+    p is approximate: 4 pairs, all positive, have .0455, where the sign test has .125, so that a level of .05 is one of .125; from
+    20 pairs on it is one of .03 to .08. Rows with fewer than 20 cases or fewer than 20 controls in sets that count (of both
+    kinds, not all tied) have a note (ROUGH_NORMAL). `stratified_permutation` keeps its level at any size.
 
     References
     ----------
@@ -315,7 +323,10 @@ def _rank_score(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         total = halved(score)
         total = np.where(np.abs(total) > 1e-12 * halved(np.abs(score)), total, 0.0)  # halves and thirds that cancel
         z = np.where(variance > 0, total / np.sqrt(variance), np.nan)
-    note = np.where(both.any(axis=-1), np.where(variance > 0, 0, int(Note.NO_VARIATION)), int(Note.NO_SET))
+    counts = both & (of_ranks > 0)
+    fewer = np.minimum(*(np.where(counts, part, 0).sum(axis=-1) for part in (n_case, n_control)))
+    rough = np.where(fewer < ENOUGH, int(Note.ROUGH_NORMAL), 0)
+    note = np.where(both.any(axis=-1), np.where(variance > 0, rough, int(Note.NO_VARIATION)), int(Note.NO_SET))
     return z, note
 
 

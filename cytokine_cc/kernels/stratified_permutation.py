@@ -102,13 +102,16 @@ def stratified_permutation(
     dC from T and dC* from the T* of another arrangement, and C - C* is K, the number of cases who are none there. T* is then
     at least as high as T where d is at least (T - T*)/K: the ends are order statistics of these ratios, each of them the
     difference of means between the cases that give way and the controls that take their place. An arrangement with K = 0
-    counts at every shift. Where there are too few arrangements for the level, the interval is infinite, with a note. Where T
-    has a skewed distribution (sets that are not 1:1), a two-sided p near 1 - `conf_level` may fall on the other side of
-    it than the interval does. Ties and zeros need no care; values beyond a limit must have been replaced.
+    counts at every shift. Where there are too few arrangements for the level, the interval is infinite, with a note
+    (INTERVAL_OPEN). Where T has a skewed distribution (sets that are not 1:1), a two-sided p, which is by the size of T as in
+    coin, and the interval, which is by both one-sided tests, can disagree: 5 sets of 1:2 can have a p of .156 beside a 95%
+    interval from .05 to 1.5. Ties and zeros need no care; values beyond a limit must have been replaced.
 
     Random arrangements: member j of set s, counted from 0, has a random key in each; of the members with a value, as many as
     there are cases, by the smallest keys, are the cases. Keys come from ``SeedSequence(seed, spawn_key=(block, s))``, 8192
-    arrangements a block, and so do not depend on what else is in the call.
+    arrangements a block, and so do not depend on what else is in the call. Members are counted in the order in which they come,
+    cases first, and sets in the order of their numbers: a p of random arrangements is another, within its error of simulation,
+    where the subjects of a file come in another order. Names of subjects and of sets do not matter.
 
     References
     ----------
@@ -203,7 +206,7 @@ def _judged(
     if k and alternative != "greater":
         high = np.partition(np.where(same, np.inf, gap), n - k, axis=1)[:, n - k]
     open_end = (np.isinf(low) & (alternative != "less")) | (np.isinf(high) & (alternative != "greater"))
-    return p, low, high, np.where(open_end, int(Note.LEVEL_NOT_REACHED), 0)
+    return p, low, high, np.where(open_end, int(Note.INTERVAL_OPEN), 0)
 
 
 def _arrangements(
