@@ -36,10 +36,11 @@ test with covariates takes `covariates=(...)`, "plate" among them. What each equ
   over all visits `lda`, `clda`.
 - **Few subjects, many analytes.** `moderated_t` and `moderated_paired_t` borrow strength across analytes: a row's answer
   then depends on the panel it is in.
-- **Matched sets** (1:1, 1:m, m:n). `stratified` gives a ratio of means, `conditional_logistic` an odds ratio (with few sets
-  `penalty="firth"`), `van_elteren` ranks, `stratified_permutation` assumes exchangeable values within a set and no more.
-  `paired_t` and `signed_rank` take sets of one case and one control. Without matched sets they are refused; with sets, the
-  others ask for `ignore_matching=True`.
+- **Matched sets** (1:1, 1:m, m:n). `stratified` gives a ratio of means, `conditional_logistic` an odds ratio (with fewer
+  than about 50 subjects beyond the first of each set `penalty="firth"`), `van_elteren` ranks (with few small sets it does
+  not keep its level, and of pairs it is the sign test), `stratified_permutation` assumes exchangeable values within a set
+  and no more. `paired_t` and `signed_rank` take sets of one case and one control. Without matched sets they are refused;
+  with sets, the others ask for `ignore_matching=True`.
 - **Frequency matching.** What groups were matched on as covariates, or as strata: the tests of sets then compare within
   combinations of the columns of `Design(matched_on=...)`. A test that does neither says so in the note of each row.
 - **Change from baseline.** `change_score` and `lda` ask whether both groups changed alike, `ancova` and `clda` whether those

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import pytest
 
 import cytokine_cc as cc
+from cytokine_cc.kernels.conditional import conditional_logistic
+from cytokine_cc.kernels.stratified import van_elteren
 from cytokine_cc.report.checklist import facts_of
 from cytokine_cc.report.limitations import limitations
+from cytokine_cc.report.limits_of_sets import least_by_arrangements, set_sizes, sign_test_size
 from cytokine_cc.report.result_sections import found_section, question_section
 from cytokine_cc.report.study_sections import flow_frame, flow_section
 
@@ -147,3 +153,125 @@ def test_strata_are_not_called_matched_sets(test, label):
 @pytest.mark.parametrize(("test", "more", "said"), [("stratified", {}, True), ("welch", {"ignore_matching": True}, False)])
 def test_hedges_g_of_sets_says_that_it_ignores_them(test, more, said):
     assert ("ignores the sets" in legends(of_sets(test=test, **more), "baseline")["hedges_g"][1]) is said
+
+
+# ---------------------------------------------------------------- limitations
+
+
+def said(analysis, start):
+    return [text for text in limitations(analysis) if text.startswith(start)]
+
+
+def one(analysis, start):
+    (text,) = said(analysis, start)
+    return text
+
+
+def test_a_permutation_test_says_what_it_can_reach():
+    text = one(of_sets(4, 0.0, "stratified_permutation", controls=1, adjust="none"), "Discrete test, baseline")
+    assert text == (
+        "Discrete test, baseline: in 3 of 3 (100%) of the comparisons, those with 4 sets among them, the smallest p that a "
+        "permutation test within matched sets can give is 0.12, which is above 0.05."
+    )
+    text = one(of_sets(6, test="stratified_permutation", n_resamples=39, adjust="bonferroni"), "Discrete test, baseline")
+    assert "those with 6 sets and n_resamples = 39 among them" in text
+    assert "can give is 0.025; one result alone among 3 tests could not reach 0.05" in text
+    assert not said(of_sets(6, test="stratified_permutation", adjust="none"), "Discrete test")
+    strata = of_sets(6, test="stratified_permutation", strata=("sex", "age"), n_resamples=9)
+    assert "strata and n_resamples = 9 among them, the smallest p that a permutation test within strata" in one(
+        strata, "Discrete"
+    )
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+@pytest.mark.parametrize(("n_sets", "controls", "strata"), [(4, 1, ()), (3, 2, ()), (5, 1, ("sex",)), (4, 2, ("sex",))])
+def test_the_smallest_p_of_a_permutation_test_is_what_it_gives(n_sets, controls, strata, alternative):
+    """Cases far from all controls, on the side asked for."""
+    shift = -9.0 if alternative == "less" else 9.0
+    analysis = of_sets(n_sets, shift, "stratified_permutation", controls, strata, alternative=alternative)
+    question = analysis.plan.baseline
+    sizes = set_sizes(analysis, question)[0]
+    table = analysis.baseline.table
+    assert (table["method"] == "all arrangements within sets").all()
+    assert table["p_value"][0] == pytest.approx(least_by_arrangements(sizes, question, sampled=False))
+    few = of_sets(n_sets, shift, "stratified_permutation", controls, strata, alternative=alternative, n_resamples=5, seed=1)
+    own = few.baseline.table["p_value"]
+    least = least_by_arrangements(sizes, few.plan.baseline, sampled=True)
+    assert least == pytest.approx(1 / 6)
+    assert (own >= least - 1e-12).all()
+
+
+def test_sets_count_by_the_values_of_their_row():
+    frame = wide(5, 10, 2, visits=("v0",))
+    frame["set"] = [f"m{int(subject[1:]) % 5}" for subject in frame["id"]]
+    frame.loc[frame["id"] == "s0", "M1"] = ""
+    frame.loc[frame["id"] == "s6", "M1"] = ""
+    analysis = analysis_of(frame, cc.Plan(cc.Baseline(test="stratified_permutation"), None, None), matched_set="set")
+    first, second = set_sizes(analysis, analysis.plan.baseline)
+    assert [part.tolist() for part in first] == [[1, 1, 1, 1], [1, 2, 2, 2]]
+    assert [part.tolist() for part in second] == [[1] * 5, [2] * 5]
+
+
+def test_van_elteren_of_few_sets():
+    text = one(of_sets(test="van_elteren"), "van Elteren's test, baseline (down to 6 sets)")
+    assert "7.6% with 6 of one and two" in text
+    assert "stratified_permutation keeps it." in text
+    assert "signed_rank" not in text
+    assert not said(of_sets(20, test="van_elteren"), "van Elteren")
+    assert not said(of_sets(40, test="van_elteren", strata=("sex",)), "van Elteren")  # two large strata
+    small = of_sets(12, test="van_elteren", strata=("sex", "age"))
+    assert "strata): its normal approximation" in one(small, "van Elteren's test, baseline (down to ")
+    assert not said(of_sets(test="stratified"), "van Elteren")
+
+
+@pytest.mark.parametrize(("n_sets", "size"), [(4, "12%"), (6, "3.1%"), (21, "7.8%")])
+def test_van_elteren_of_pairs_is_the_sign_test(n_sets, size):
+    text = one(of_sets(n_sets, test="van_elteren", controls=1), f"van Elteren's test, baseline (down to {n_sets} sets)")
+    assert "it is the sign test" in text
+    assert f"rejects {size} of what does not differ at {n_sets} pairs" in text
+    assert text.endswith("stratified_permutation and signed_rank keep the level.")
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+@pytest.mark.parametrize("pairs", [4, 5, 6, 9])
+def test_the_size_of_the_sign_test_is_that_of_van_elteren(pairs, alternative):
+    """All ways in which pairs can differ, each as likely as any other."""
+    x = np.array(list(itertools.product([-1.0, 1.0], repeat=pairs))) * np.arange(1, pairs + 1)
+    sets = (np.arange(pairs), np.arange(pairs))
+    p = van_elteren(x, np.zeros_like(x), sets=sets, alternative=alternative).p_value
+    assert sign_test_size(pairs, alternative) == pytest.approx(np.mean(p <= 0.05))
+
+
+@pytest.mark.parametrize(("sets", "controls", "rate"), [(4, 1, 12.7), (6, 2, 7.6), (10, 3, 6.5)])
+def test_what_is_said_of_van_elteren_is_so(sets, controls, rate):
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(20_000, sets)), rng.normal(size=(20_000, sets * controls))
+    p = van_elteren(x, y, sets=(np.arange(sets), np.repeat(np.arange(sets), controls))).p_value
+    assert abs(100 * np.mean(p <= 0.05) - rate) < 0.7
+
+
+def test_few_subjects_beyond_the_first_of_each_set():
+    assert said(of_sets(24), "Conditional logistic regression of 24 sets, baseline: with as few as 72 subjects in them")
+    assert not said(of_sets(25), "Conditional logistic")  # 50 beyond the first of each
+    assert said(of_sets(49, controls=1), "Conditional logistic regression of 49 sets")
+    strata = of_sets(10, strata=("sex",))
+    assert one(strata, "Conditional logistic regression of 2 strata, baseline: with as few as 30 subjects")
+    assert not said(of_sets(20, strata=("sex",)), "Conditional logistic")
+    assert not said(of_sets(10, strata=("sex",), options={"penalty": "firth"}), "Conditional logistic")
+
+
+@pytest.mark.parametrize(("sets", "m", "k", "bias"), [(15, 1, 1, 33), (25, 1, 1, 17), (15, 1, 2, 14), (3, 5, 5, 13)])
+def test_what_is_said_of_odds_ratios_is_so(sets, m, k, bias):
+    rng, n, true = np.random.default_rng(2), 1500, np.log(1.9)
+    x, y = rng.normal(true, 1, (n, 1, sets * m)), rng.normal(0, 1, (n, 1, sets * k))
+    own = (np.repeat(np.arange(sets), m), np.repeat(np.arange(sets), k))
+    found = conditional_logistic(x, y, sets=own, conf_level=None).estimate
+    found = found[np.isfinite(found)]
+    error = 100 * found.std() / true / np.sqrt(len(found))
+    assert abs(100 * (found.mean() / true - 1) - bias) < 4 * error
+
+
+def test_separation_by_value_and_covariates_together():
+    text = one(of_sets(shift=9.0, covariates=("age",)), "Separation, baseline:")
+    assert "in M1, by the level alone or together with the covariates, no control of any set lies on the cases' side;" in text
+    assert "in M1 no control of any set lies on the cases' side;" in one(of_sets(shift=9.0), "Separation, baseline:")

@@ -13,13 +13,13 @@ from ..arrays import NOTE_TEXTS, Note
 from ..kernels.common import WITHIN
 from ..questions import Question
 from ..results import is_ratio
-from ..wording import counted
+from ..wording import counted, how_tested, strata_words
+from .limits_of_sets import SET_RULES, least_by_arrangements, set_sizes, sets_text
 from .phrases import TITLES, at_edge, found, listed, neutral, part, role_of
 from .summary import number
 
 # From where on a figure is worth a sentence.
 SMALL = 10  # subjects of the smaller group
-FEW_SETS = 50  # fewer, and the bias of a log odds ratio can exceed a tenth of it
 SMALL_LIKELIHOOD = 20  # the same, or pairs, for a likelihood ratio
 ONE_WAY = 5  # significant analytes that all lie on one side
 NEARLY_ALL = 0.8  # share of all estimates on that side
@@ -75,28 +75,6 @@ def _small_clda(analysis: Analysis) -> Iterator[str]:
         )
 
 
-def _few_sets(analysis: Analysis) -> Iterator[str]:
-    sets = analysis.study.subjects["matched_set"].nunique()
-    for question in analysis.plan.questions:
-        if question.test != "conditional_logistic" or not 1 < sets < FEW_SETS or dict(question.options).get("penalty"):
-            continue
-        yield (
-            f"Conditional logistic regression of {sets} sets, {TITLES[question.kind].lower()}: where sets are few its odds "
-            'ratios lie too far from 1, the more so the larger they are; penalty = "firth" takes most of that back.'
-        )
-
-
-def _infinite_odds(analysis: Analysis) -> Iterator[str]:
-    for question in analysis.plan.questions:
-        table = analysis.results[question.kind].table.dropna(subset="p_value")
-        rows = table[table["note"].str.contains(NOTE_TEXTS[Note.INFINITE], regex=False)]
-        if len(rows):
-            yield (
-                f"Separation, {TITLES[question.kind].lower()}: in {listed(dict.fromkeys(rows['analyte']))} no control of any set "
-                "lies on the cases' side; the odds ratio is infinite or 0, and only one end of its interval is known."
-            )
-
-
 def _unseen_values(analysis: Analysis) -> Iterator[str]:
     titles = []
     for question in analysis.plan.questions:
@@ -127,18 +105,20 @@ def _at_the_edge(analysis: Analysis) -> Iterator[str]:
 def _discrete_tests(analysis: Analysis) -> Iterator[str]:
     alpha = analysis.plan.alpha
     for question in analysis.plan.questions:
-        if question.test not in _RANKS:
+        arranged = question.test == "stratified_permutation"
+        if question.test not in _RANKS and not arranged:
             continue
         table = analysis.results[question.kind].table.dropna(subset="p_value")
-        least = np.array([least_p(row, question) for _, row in table.iterrows()])
+        least, sizes = (_arranged if arranged else _ranked)(analysis, question, table)
         tests = table["n_tests"].to_numpy(dtype=float) if question.adjust != "none" else np.ones(len(table))
         cannot = least > alpha / tests
         if not cannot.any():
             continue
         place = np.flatnonzero(cannot)[np.argmin(least[cannot])]
+        label = how_tested(question, strata_words(analysis.study))
         text = (
             f"Discrete test, {TITLES[question.kind].lower()}: in {part(int(cannot.sum()), len(table))} of the comparisons, those "
-            f"with {_sizes(table.iloc[place], question)} among them, the smallest p that {question.entry.label} can give is "
+            f"with {sizes[place]} among them, the smallest p that {label} can give is "
             f"{least[place]:.2g}{' or more' if len(set(least[cannot])) > 1 else ''}"
         )
         if question.adjust == "none":
@@ -148,6 +128,24 @@ def _discrete_tests(analysis: Analysis) -> Iterator[str]:
                 f"{text}; one result alone among {counted(int(tests[place]), 'test')} could not reach {alpha:g} after "
                 "Bonferroni's correction."
             )
+
+
+def _ranked(analysis: Analysis, question: Question, table: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """Return the smallest p of each row of a rank test, and of how many subjects it is."""
+    rows = [row for _, row in table.iterrows()]
+    return np.array([least_p(row, question) for row in rows]), [_sizes(row, question) for row in rows]
+
+
+def _arranged(analysis: Analysis, question: Question, table: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """Return the smallest p of each row of a permutation test within sets, and of how many sets and arrangements it is."""
+    every = question.entry.methods[0]
+    least, texts = [], []
+    for method, sizes in zip(table["method"], set_sizes(analysis, question), strict=True):
+        sampled = method != every
+        least.append(least_by_arrangements(sizes, question, sampled=sampled))
+        more = f" and n_resamples = {question.n_resamples:,}" if sampled else ""
+        texts.append(f"{sets_text(len(sizes[0]), analysis.study)}{more}")
+    return np.array(least), texts
 
 
 def least_p(row: pd.Series, question: Question) -> float:
@@ -239,6 +237,6 @@ def _no_correction(analysis: Analysis) -> Iterator[str]:
 
 
 TEST_RULES = (
-    _not_tested, _small_groups, _small_likelihood, _small_clda, _few_sets, _unseen_values, _at_the_edge, _infinite_odds,
+    _not_tested, _small_groups, _small_likelihood, _small_clda, *SET_RULES, _unseen_values, _at_the_edge,
     _discrete_tests, _one_way, _lords_paradox, _no_correction, precision,
 )  # fmt: skip
