@@ -75,13 +75,14 @@ def analysis_text(analysis: Analysis) -> str:
     """Describe what was done and on what."""
     plan, study, results = analysis.plan, analysis.study, analysis.results
     visits = {kind: visit_names(dict.fromkeys(answer.table["visit"])) for kind, answer in results.items()}
-    above = _beyond(study)[1].any()
+    whole = study.with_semi_paired if in_model(analysis)[0] else study
+    above = _beyond(whole)[1].any()
     sets, strata = study.design.matching == "sets", strata_words(study)
     parts = [
         simulated_text(study),
         _study_text(study),
         semi_paired_text(analysis),
-        _limits_text(study),
+        _limits_text(whole),
         *_questions_text(plan.questions, "were", visits, sets=sets, strata=strata),
     ]
     parts.append(_above_text(plan) if above else "")

@@ -95,9 +95,10 @@ def of_sets(n_sets=6, shift=0.0, test="conditional_logistic", controls=2, strata
     return cc.analyze(cc.Study(panel, cc.Design("arm", "x", "y", baseline="v0", **how)), plan)
 
 
-def semi_paired(test="lda", **more):
-    """8 cases, 12 controls, 3 visits: s0 and s9 lack the baseline, s10 the second visit too."""
+def semi_paired(test="lda", below="", **more):
+    """8 cases, 12 controls, 3 visits: s0 and s9 lack the baseline, s10 the second visit too; M1 of `below` is under a limit."""
     frame = wide(8, 12, 3, visits=("v0", "v1", "v2"))
     frame = frame[~(frame["id"].isin(["s0", "s9", "s10"]) & (frame["t"] == "v0"))]
     frame = frame[~((frame["id"] == "s10") & (frame["t"] == "v1"))]
+    frame.loc[frame["id"] == below, "M1"] = "<1"
     return analysis_of(frame, cc.Plan(cc.Baseline(), None, cc.ChangeBetween(test=test, **more)))

@@ -16,7 +16,7 @@ from cytokine_cc.report.limits_of_sets import least_by_arrangements, set_sizes, 
 from cytokine_cc.report.result_sections import found_section, question_section
 from cytokine_cc.report.study_sections import flow_frame, flow_section
 
-from .report_studies import analysis_of, of_sets, only, semi_paired, table, wide, words
+from .report_studies import analysis_of, in_pairs, of_sets, only, semi_paired, table, wide, words
 
 # ---------------------------------------------------------------- who enters a model of all visits
 
@@ -78,6 +78,24 @@ def test_a_model_that_takes_nobody_else_is_not_mentioned():
     analysis = analysis_of(wide(8, 12, 3), plan)
     assert "nevertheless" not in analysis.describe()
     assert "analysed" in flow_frame(analysis)["step"].tolist()
+
+
+def test_a_value_beyond_a_limit_counts_where_only_the_model_takes_it():
+    """Two values of s0 among three of each of 56 samples."""
+    assert "No value lay beyond a limit" in semi_paired().describe()
+    for test, said_of in (("lda", "1.2% of values lay below the limit of detection"), ("ancova", "No value lay beyond a limit")):
+        assert said_of in semi_paired(test, below="s0").describe()
+
+
+def test_who_lost_a_partner_with_the_baseline_is_in_the_model():
+    frame = in_pairs()
+    frame = frame[~((frame["id"] == "s7") & (frame["t"] == "v0"))]
+    plan = cc.Plan(None, None, cc.ChangeBetween(test="lda", ignore_matching=True))
+    analysis = analysis_of(frame, plan, matched_set="set")
+    assert len(analysis.study.excluded) == 2
+    assert "takes all of them nevertheless" in analysis.describe()
+    (text,) = [text for text in limitations(analysis) if text.startswith("Left out")]
+    assert "1 of 6 (17%) cases (x) and 1 of 6 (17%) controls (y), who had no baseline sample or no partner with one. The" in text
 
 
 def legends(analysis, kind):

@@ -322,11 +322,12 @@ def _left_out(analysis: Analysis) -> Iterator[str]:
             for role in group_labels(study)
         )
 
+    alone, late_too = (" or no partner in their set", " or no partner with one") if study.design.matching == "sets" else ("", "")
     if (gone & ~late).any():
-        yield f"Left out altogether: {each(gone & ~late)}, who had no baseline sample or no partner in their set."
+        yield f"Left out altogether: {each(gone & ~late)}, who had no baseline sample{alone}."
     if (gone & late).any():
         yield (
-            f"Left out but for {model}: {each(gone & late)}, who had no baseline sample or no partner with one. The model takes "
+            f"Left out but for {model}: {each(gone & late)}, who had no baseline sample{late_too}. The model takes "
             "them by later samples; all other questions are answered without them."
         )
 

@@ -132,8 +132,8 @@ def _how(question: Question, results: Results, study: Study) -> str:
     return (
         f"{f'Within {strata} by' if question.entry.sets else 'By'} {how_tested(question, strata)}, "
         f"{question.alternative}, on {question.scale} values; below the limit: "
-        f"{question.rule}.{effect} {tested:,} of {counted(len(table), 'comparison')} could be tested; {len(results.excluded):,} "
-        "values or samples did not enter (see Subjects and samples)."
+        f"{question.rule}.{effect} {tested:,} of {counted(len(table), 'comparison')} could be tested; "
+        f"{counted(len(results.excluded), 'value or sample', 'values or samples')} did not enter (see Subjects and samples)."
     )
 
 
