@@ -192,7 +192,7 @@ def test_pairs_are_a_logistic_regression_of_differences():
 # ---------------------------------------------------------------- separation
 
 
-@pytest.mark.parametrize("q", [0, 1, 2])
+@pytest.mark.parametrize("q", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
 def test_separation_is_decided_as_a_search_would(q):
     """Small sets of whole numbers: often separated. A search within wide bounds nears the supremum."""
     rng = np.random.default_rng(8 + q)

@@ -456,6 +456,7 @@ def test_500_analytes():
     assert len(page_html(shown)) < 5_000_000
 
 
+@pytest.mark.slow
 def test_size(saved, henry):
     assert len(page_html(page(henry[0])).encode()) < 2_500_000
 
