@@ -103,7 +103,10 @@ def _cell_reasons(study: Study, question: Question, contrast: Contrast, cells: t
         at = lacking[cells[1]]
         reasons[at] = [f"{reason}; no value of {name}" if reason else f"no value of {name}" for reason in reasons[at]]
     # The value is there and still did not enter: too little of its pair or set is.
-    return np.where(reasons == "", _SET_REASONS["pair" if question.entry.paired else question.entry.sets or "pair"], reasons)
+    why = _SET_REASONS["pair" if question.entry.paired else question.entry.sets or "pair"]
+    if study.design.matching == "frequency":
+        why = why.replace("matched set", "stratum")
+    return np.where(reasons == "", why, reasons)
 
 
 def _places(study: Study, question: Question, contrast: Contrast) -> list[tuple[str, slice]]:

@@ -68,7 +68,8 @@ _ESTIMATES = {
 
 def plan_text(plan: Plan) -> str:
     """Describe what will be done."""
-    return " ".join([*_questions_text(plan.questions, "will be", {}), _level_text(plan, "will be")])
+    texts = _questions_text(plan.questions, "will be", {}, strata=f"{MATCHED_SETS} or strata")  # the design is not known here
+    return " ".join([*texts, _level_text(plan, "will be")])
 
 
 def analysis_text(analysis: Analysis) -> str:
@@ -134,10 +135,10 @@ def strata_words(study: Study) -> str:
     return f"strata of {joined(study.design.matched_on)}" if study.design.matching == "frequency" else MATCHED_SETS
 
 
-def how_tested(question: Question, strata: str = MATCHED_SETS) -> str:
-    """Name a test with its options and covariates."""
-    label = question.entry.label
-    if strata != MATCHED_SETS:
+def how_tested(question: Question, strata: str = MATCHED_SETS, *, said: bool = False) -> str:
+    """Name a test with its options and covariates; `said`: the sentence has said within what it compares."""
+    label = question.entry.label.replace(" within matched sets", "") if said else question.entry.label
+    if strata.startswith("strata"):
         label = label.replace("matched sets", "strata").replace("matched set", "stratum")
     options = " and ".join(question.entry.option_words[option] for option in question.options)
     covariates = f"adjusted for {joined(question.covariates)}" if question.covariates else ""
@@ -157,7 +158,9 @@ def _comparison(question: Question, be: str, visits: str, strata: str) -> str:
         subject, first = f"Changes from baseline to {later} {be} compared between cases and controls", "cases"
     sides = {"two-sided": "two-sided", "greater": f"one-sided: {first} higher", "less": f"one-sided: {first} lower"}
     within = f" within {strata}" if question.entry.sets else ""
-    return f"{subject}{within} by {how_tested(question, strata)} ({sides[question.alternative]}{_resampling(question)})."
+    return (
+        f"{subject}{within} by {how_tested(question, strata, said=True)} ({sides[question.alternative]}{_resampling(question)})."
+    )
 
 
 def _resampling(question: Question) -> str:

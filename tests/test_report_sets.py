@@ -151,7 +151,7 @@ def test_how_a_question_was_answered_names_options_covariates_and_sets():
     ("test", "label"),
     [
         ("stratified", "a linear model with an effect of each stratum"),
-        ("stratified_permutation", "a permutation test within strata"),
+        ("stratified_permutation", "a permutation test"),
         ("van_elteren", "van Elteren's test"),
     ],
 )

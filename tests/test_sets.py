@@ -154,6 +154,19 @@ def test_matching_variables_left_out_are_noted():
     assert "within strata of sex and clinic by van Elteren's test" in cc.analyze(given, plan).describe()
 
 
+def test_who_is_left_alone_in_a_stratum_is_listed():
+    data = table()
+    data.loc[data["subject"] == "3control0", "clinic"] = "w"
+    reasons = {
+        test: ask(study(data, matched_on=("clinic",)), test).excluded.set_index("subject")["reason"].unique().tolist()
+        for test in ("stratified", "van_elteren")
+    }
+    assert reasons == {
+        "stratified": ["no other value in the stratum"],
+        "van_elteren": ["no value of a case, or of a control, in the stratum"],
+    }
+
+
 def test_who_lacks_a_matching_variable_is_in_no_stratum():
     data = table()
     data.loc[data["subject"] == "3case0", "clinic"] = ""

@@ -129,8 +129,9 @@ def _how(question: Question, results: Results, study: Study) -> str:
     what = table["estimand"].iloc[0]
     effect = f" Estimates: {what}{_of_what(what, question)}." if what != "none" else " The test gives p-values only."
     tested = int(table["p_value"].notna().sum())
+    how = how_tested(question, strata, said=bool(question.entry.sets))
     return (
-        f"{f'Within {strata} by' if question.entry.sets else 'By'} {how_tested(question, strata)}, "
+        f"{f'Within {strata} by' if question.entry.sets else 'By'} {how}, "
         f"{question.alternative}, on {question.scale} values; below the limit: "
         f"{question.rule}.{effect} {tested:,} of {counted(len(table), 'comparison')} could be tested; "
         f"{counted(len(results.excluded), 'value or sample', 'values or samples')} did not enter (see Subjects and samples)."
