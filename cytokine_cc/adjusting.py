@@ -80,7 +80,10 @@ def silent_covariates(question: Question, visit: int | None, arrays: StudyArrays
     sets = np.zeros(arrays.case.shape, dtype=np.int64)
     if question.entry.sets:
         sets = strata_of(arrays) if arrays.stratum is None else arrays.stratum
-    gone = np.any(list(missing_covariates(question, visit, arrays).values()), axis=0) | (sets < 0)
+    lacks = missing_covariates(question, visit, arrays)
+    if "visits" in question.entry.takes:  # a plate that is not known costs a sample, not the subject
+        lacks.pop("plate", None)
+    gone = np.any([*lacks.values(), sets < 0], axis=0)
     if gone.all():
         return []
     columns = {name: np.concatenate(_values(name, question, visit, arrays), axis=-2) for name in question.covariates}
@@ -109,15 +112,18 @@ def columns_of_visits(question: Question, arrays: StudyArrays) -> Columns | None
     Returns
     -------
     Columns
-        Values of shape (..., visits, columns, subjects).
+        Values of shape (..., visits, columns, subjects); gone (..., visits, subjects), at a visit where the plate is not known.
     """
     if not question.covariates:
         return None
     places = places_of(question, arrays)
     parts = [_in_model(name, places, arrays) for name in question.covariates]
-    gone = np.any(
-        np.broadcast_arrays(*missing_covariates(question, None, arrays).values(), np.zeros(arrays.case.shape, bool)), axis=0
-    )
+    whole = (*arrays.case.shape[:-1], len(places), arrays.case.shape[-1])
+    gone = np.zeros(whole, dtype=bool)
+    for name in question.covariates:
+        plate = name == "plate"
+        own = _plates_of_model(places, arrays) if plate else _of_subject(arrays.covariates[name], arrays)[..., None, :, :]
+        gone = gone | np.isnan(own[..., 0, :])
     shape = np.broadcast_shapes(*(part.shape[:-3] for part in parts), arrays.case.shape[:-1])
     return Columns(np.concatenate([np.broadcast_to(part, (*shape, *part.shape[-3:])) for part in parts], axis=-2), gone)
 

@@ -161,6 +161,7 @@ class Note(enum.IntFlag):
     VALUE_TOLD = enum.auto()
     PERFECT_FIT = enum.auto()
     NO_FREEDOM = enum.auto()
+    NO_PLATE = enum.auto()
     INTERVAL_OPEN = enum.auto()
     ROUGH_NORMAL = enum.auto()
 
@@ -194,19 +195,20 @@ NOTE_TEXTS = {
     Note.SILENT_LEVEL: "levels of a covariate without a measured value do not bear on the comparison",
     Note.NOT_FED: "more than four fifths of the values are beyond a limit: this row did not feed the prior variance",
     Note.RANKED_HIGHEST: "values above the lowest upper limit are tied highest",
-    Note.NO_SET: "not tested: no matched set has values of both a case and a control",
-    Note.NO_VARIATION: "not tested: cases and controls of each matched set have the same values",
-    Note.INFINITE: "separation: within the matched sets the value, alone or with the covariates, puts no control ahead of a "
+    Note.NO_SET: "not tested: no set has values of both a case and a control",
+    Note.NO_VARIATION: "not tested: cases and controls of each set have the same values",
+    Note.INFINITE: "separation: within the sets the value, alone or with the covariates, puts no control ahead of a "
     'case, so that the odds ratio is infinite or 0 and its interval open there; penalty="firth" gives a finite one',
-    Note.COVARIATE_SEPARATES: "separation: the covariates tell cases from controls in some or all matched sets, so that their "
+    Note.COVARIATE_SEPARATES: "separation: the covariates tell cases from controls in some or all sets, so that their "
     "own odds ratios are infinite",
     Note.SINGULAR: "not tested: the covariance matrix of the visits has no maximum of the likelihood inside its range",
-    Note.SEMI_PAIRED: "{n} subjects without a value at every visit enter by those that they have",
-    Note.VALUE_TOLD: "not tested: within the matched sets the covariates leave nothing of the value",
-    Note.PERFECT_FIT: "not tested: within the matched sets the model fits the values without error, which leaves no variance",
+    Note.SEMI_PAIRED: "subjects who lack a visit and enter by the others: {n}",
+    Note.VALUE_TOLD: "not tested: within the sets the covariates leave nothing of the value to compare",
+    Note.PERFECT_FIT: "not tested: within the sets the model fits the values without error, which leaves no variance",
+    Note.NO_PLATE: "values of samples without a plate, which do not enter: {n}",
     Note.NO_FREEDOM: "not tested: no degree of freedom is left for the variance",
-    Note.INTERVAL_OPEN: "too few arrangements within the matched sets for an interval of this level: it is open",
-    Note.ROUGH_NORMAL: "fewer than 20 cases or controls in the matched sets that count: p by the normal approximation is rough; "
+    Note.INTERVAL_OPEN: "too few arrangements within the sets for an interval of this level: it is open",
+    Note.ROUGH_NORMAL: "fewer than 20 cases or controls in the sets that count: p by the normal approximation is rough; "
     "stratified_permutation keeps its level",
     Note.NO_PRIOR: "too few analytes for a prior variance: not moderated",
 }

@@ -155,9 +155,9 @@ def _common_notes(study: Study, question: Question, visit: int | None) -> str:
     if not question.covariates and not question.entry.sets:
         return "; ".join(notes)
     arrays = arrays_for(study, [question])
-    notes += [
-        f"no subject has a value of {name}" for name, lacks in missing_covariates(question, visit, arrays).items() if lacks.all()
-    ]
+    for name, lacks in missing_covariates(question, visit, arrays).items():
+        if lacks.all() and not (name == "plate" and "visits" in question.entry.takes):  # there a note counts the values
+            notes.append(f"no subject has a value of {name}")
     for name in silent_covariates(question, visit, arrays):
         one = "both samples of each subject are on one plate" if name == "plate" and visit is not None else "it does not vary"
         more = f"{one}, or only between sets" if question.entry.sets else one

@@ -196,9 +196,9 @@ def _entering_by_visit(
 ) -> tuple[Response, dict[str, Any]]:
     """Return who enters a model of all visits, by any of them, and the values of each."""
     places, found = responses.all_visits(question)
-    columns, options = columns_of_visits(question, responses.arrays), {}
+    columns, given, options = columns_of_visits(question, responses.arrays), found, {}
     if columns is not None:
-        found = [without(own, columns.gone[..., None, :]) for own in found]
+        found = [without(own, columns.gone[..., v, None, :]) for v, own in enumerate(given)]
         options["covariates"] = tuple(sides.take(columns.values, name) for name in ("case", "control"))
     at = places.index(visit)
     values = any_of(found, found[at].point - found[0].point)
@@ -206,6 +206,8 @@ def _entering_by_visit(
     by_visit = np.stack([np.where(gone, np.nan, own.y) for own in found], axis=-2)
     lacks = np.isnan(by_visit).any(axis=-2) & ~gone
     counts[Note.SEMI_PAIRED] = count(lacks)
+    lost = [count(~np.isnan(own.y) & np.isnan(left.y) & ~gone) for own, left in zip(given, found, strict=True)]
+    counts[Note.NO_PLATE] = np.sum(lost, axis=0)
     visits = tuple(sides.take(by_visit, name) for name in ("case", "control"))
     return values, options | {"visits": visits, "at": at}
 
@@ -264,8 +266,9 @@ def _blocked(values: Response, n: dict[str, np.ndarray], counts: dict[Note, np.n
 def _refuse(statistics: Statistics, block: np.ndarray, counts: dict[Note, np.ndarray]) -> Statistics:
     """Take back what a test made of rows that cannot be tested, and flag what the reader must know."""
     flags = np.zeros_like(block)
-    for flag in (Note.PART_BASELINE, Note.BORROWED_LOWER, Note.BORROWED_UPPER, Note.LIMITS_DIFFER):
-        flags |= np.where(counts[flag] > 0, int(flag), 0)
+    for flag in (Note.PART_BASELINE, Note.BORROWED_LOWER, Note.BORROWED_UPPER, Note.LIMITS_DIFFER, Note.NO_PLATE):
+        if flag in counts:
+            flags |= np.where(counts[flag] > 0, int(flag), 0)
     for flag in (Note.TIED_LOWEST, Note.TIED_HIGHEST):
         if flag in counts:
             flags |= np.where(counts[flag] >= 0, int(flag), 0)

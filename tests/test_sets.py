@@ -220,8 +220,11 @@ def test_a_seed_that_is_not_given_is_told():
     pd.testing.assert_frame_equal(first.table, again.table)
     assert first.meta["plan"]["seed"] == seed
     assert set(first.table["method"]) == {"99 permutations within sets"}
-    other = cc.compare_baseline(given, test="stratified_permutation", n_resamples=99, seed=seed + 1)
-    assert (first.table["p_value"] != other.table["p_value"]).any()
+    assert cc.compare_baseline(given, test="stratified_permutation", n_resamples=99).meta["seed"] != seed
+    drawn = {
+        cc.compare_baseline(given, test="stratified_permutation", n_resamples=999, seed=k).table["p_value"][1] for k in range(5)
+    }
+    assert len(drawn) > 1
 
 
 def test_describe_tells_resamples_and_seed():
@@ -254,8 +257,8 @@ def test_models_of_all_visits_take_who_lacks_one(test, semi_paired):
     assert (results.table["n_control"] == n["control"]).all()
     assert not len(results.excluded)
     notes = results.table.set_index("analyte")["note"]
-    assert "3 subjects without a value at every visit enter by those that they have" in notes["A"]
-    assert "2 subjects without a value at every visit" in notes["B"]
+    assert "subjects who lack a visit and enter by the others: 3" in notes["A"]
+    assert "subjects who lack a visit and enter by the others: 2" in notes["B"]
 
 
 def test_others_list_who_lacks_one(semi_paired):
@@ -289,20 +292,45 @@ def test_covariates_leave_semi_paired_subjects_in(test, covariates, semi_paired)
     assert not results.table["note"].str.contains("adjusts for nothing").any()
 
 
-@pytest.mark.parametrize("test", VISITS)
-def test_a_sample_without_a_plate_is_listed_where_plate_is_a_covariate(test, semi_paired):
+@pytest.fixture
+def plates(semi_paired) -> pd.DataFrame:
+    """Two plates; one sample of a subject with two, and the only one of another, are on none that is known."""
     rng = np.random.default_rng(3)
-    plates = semi_paired.drop_duplicates(["subject", "visit"])[["subject", "visit"]]
-    plates["plate"] = rng.choice(["p1", "p2"], len(plates))
-    plates.loc[(plates["subject"] == "3control0") & (plates["visit"] == "before"), "plate"] = ""
-    panel = cc.read_panel(semi_paired.merge(plates), layout="long", plate="plate")
-    given = cc.Study(panel, cc.Design("role", "case", "control", baseline="before"))
-    results = cc.change_between(given, test=test, covariates=("plate",))
-    n = semi_paired["subject"].nunique()
-    assert set(results.excluded["subject"]) == {"3control0"}
-    assert set(results.excluded["reason"]) == {"no value of plate"}
+    own = semi_paired.drop_duplicates(["subject", "visit"])[["subject", "visit"]].reset_index(drop=True)
+    own["plate"] = rng.choice(["p1", "p2"], len(own))
+    blank = ((own["subject"] == "3control0") & (own["visit"] == "before")) | (own["subject"] == "7case0")
+    return semi_paired.merge(own.assign(plate=own["plate"].where(~blank, "")))
+
+
+def on_plates(data: pd.DataFrame, **analytes) -> cc.Study:
+    panel = cc.read_panel(data, layout="long", plate="plate").select(**analytes)
+    return cc.Study(panel, cc.Design("role", "case", "control", baseline="before"))
+
+
+@pytest.mark.parametrize("test", VISITS)
+def test_a_sample_without_a_plate_does_not_enter_where_plate_is_a_covariate(test, plates):
+    n = plates["subject"].nunique()
+    results = cc.change_between(on_plates(plates), test=test, covariates=("plate",))
+    assert set(results.excluded["subject"]) == {"7case0"}  # nothing is left of this subject
+    assert results.excluded["reason"].str.contains("no value of plate").all()
     assert (results.table["n_case"] + results.table["n_control"] == n - 1).all()
-    assert (cc.change_between(given, test=test).table[["n_case", "n_control"]].sum(axis=1) == n).all()
+    assert results.table["note"].str.contains("values of samples without a plate, which do not enter: 1").all()
+    known = plates[plates["plate"] != ""]
+    same = cc.change_between(on_plates(known), test=test, covariates=("plate",)).table
+    pd.testing.assert_frame_equal(
+        results.table[["estimate", "std_error", "df"]], same[["estimate", "std_error", "df"]], rtol=1e-9
+    )
+    assert not same["note"].str.contains("without a plate").any()
+    assert (cc.change_between(on_plates(plates), test=test).table[["n_case", "n_control"]].sum(axis=1) == n).all()
+
+
+@pytest.mark.parametrize("test", VISITS)
+def test_a_plate_that_is_not_known_costs_other_analytes_nothing(test, plates):
+    plates.loc[(plates["subject"] == "3control0") & (plates["visit"] == "before") & (plates["analyte"] == "A"), "value"] = np.nan
+    both = cc.change_between(on_plates(plates), test=test, covariates=("plate",)).table.iloc[:1]
+    alone = cc.change_between(on_plates(plates, analytes=["A"]), test=test, covariates=("plate",)).table
+    columns = ["n_case", "n_control", "estimate", "std_error", "df", "p_value"]
+    pd.testing.assert_frame_equal(both[columns], alone[columns], check_exact=True)
 
 
 def test_a_covariate_that_nobody_has_is_said():
