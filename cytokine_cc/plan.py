@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import OptionError, did_you_mean, fraction, known_keys, one_of
+from .kernels import TESTS
 from .kernels.common import QUESTIONS
 from .questions import KINDS, OPTIONS, Baseline, ChangeBetween, ChangeWithin, Question, question_of
 from .toml_files import parse_toml, read_toml
@@ -215,8 +216,10 @@ class Plan:
             own = table.get(kind, {})
             allowed = [item.name for item in fields(KINDS[kind])]
             if not isinstance(own, Mapping):
-                raise OptionError(f"{where}: [plan.{kind}] must be a table; got {own!r}.")
-            known_keys(f"{where}: [plan.{kind}]", own, [*allowed, *(set(own) & OPTIONS)])
+                raise OptionError(f"{where}: [plan.{kind}] must be a table; got {own!r}. Leave out a question that is not asked.")
+            test = TESTS.get(str(own.get("test", "")))
+            more = [] if test is None else test.options
+            known_keys(f"{where}: [plan.{kind}]", own, [*allowed, *dict.fromkeys([*more, *(set(own) & OPTIONS)])])
             try:
                 questions[kind] = question_of(KINDS[kind], {**shared, **own})
             except OptionError as error:

@@ -79,7 +79,7 @@ ENTRIES = [
     Entry(
         "side_by_side",
         "Do four models of change agree?",
-        "Two that expect equal changes above two that expect a catch-up, the grey stroke. Grey ground: baselines differ.",
+        "Two models that expect equal changes above two that expect a catch-up, the grey stroke. Grey ground: baselines differ.",
         'cc.plots.side_by_side(models, ["IL-5", "IL-7", "IL-17", "IL-6", "TNF-a"], visit="month6")',
     ),
     Entry(
