@@ -33,7 +33,7 @@ DIFFER = 0.05  # baselines with a p-value of at most this get a warning; not adj
 ASSUMPTIONS = {
     "change_score": "without an effect both groups would change alike, however far apart they began; subjects who lack one of "
     "the two values are left out, as if they were like the others",
-    "ancova": "without an effect subjects who began at one level would reach one level, whatever their group, so that groups "
+    "ancova": "without an effect subjects who began alike would end alike, whatever their group, so that groups "
     "which begin apart drift together by (1 - slope) of the gap; a straight line of one slope; subjects who lack one of the two "
     "values are left out",
     "lda": "as the change score, without an effect both groups would change alike; subjects who lack a visit enter by what they "
@@ -114,7 +114,7 @@ class SideBySide:
             return f"{start}. Where they do not, the four models differ by chance and by who enters."
         return (
             f"{start}: {listed(differ)}. There change_score and lda (both groups would change alike) and ancova and clda (who "
-            "began at one level would reach one level) answer different questions, and catch_up is what lies between them "
+            "began alike would end alike) answer different questions, and catch_up is what lies between them "
             "(Lord's paradox). The data cannot tell which assumption holds; how cases came to be cases can."
         )
 

@@ -44,7 +44,7 @@ test with covariates takes `covariates=(...)`, "plate" among them. What each equ
 - **Frequency matching.** What groups were matched on as covariates, or as strata: the tests of sets then compare within
   combinations of the columns of `Design(matched_on=...)`. A test that does neither says so in the note of each row.
 - **Change from baseline.** `change_score` and `lda` ask whether both groups changed alike, `ancova` and `clda` whether those
-  who began at one level ended at one level; these differ where baselines do. `change_side_by_side` gives all four. `lda` and
+  who began alike ended alike; these differ where baselines do. `change_side_by_side` gives all four. `lda` and
   `clda` also use subjects who lack a visit.
 """
 

@@ -100,7 +100,7 @@ def side_by_side(
     -------
     Axes
         One row an analyte, in it from top to bottom: change score and LDA (without an effect both groups would change alike),
-        ANCOVA and cLDA (who began at one level would reach one level). Marks are filled where adjusted p <= `alpha`, else
+        ANCOVA and cLDA (who began alike would end alike). Marks are filled where adjusted p <= `alpha`, else
         open; an interval that reaches beyond the axis ends in an arrow there. The upright grey stroke is `catch_up`: what the
         change score would show if the groups had been selected on a noisy baseline and nothing else differed. Rows whose
         baselines differ (p <= .05, not adjusted) have a grey ground: there the choice of a model decides.
