@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,7 +85,7 @@ def analysis_text(analysis: Analysis) -> str:
         _study_text(study),
         semi_paired_text(analysis),
         _limits_text(whole),
-        *_questions_text(plan.questions, "were", visits, sets=sets, strata=strata),
+        *_questions_text(_as_run(analysis), "were", visits, sets=sets, strata=strata),
     ]
     parts.append(_above_text(plan) if above else "")
     parts += [text for kind, answer in results.items() for text in (_methods_text(kind, answer), _untested_text(kind, answer))]
@@ -93,6 +94,14 @@ def analysis_text(analysis: Analysis) -> str:
     names = {"cytokine_cc": "cytokine_cc", "python": "Python", "numpy": "NumPy", "scipy": "SciPy"}
     software = ", ".join(f"{names[name]} {version}" for name, version in versions() if name in names)
     return " ".join(part for part in [*parts, f"Software: {software}."] if part)
+
+
+def _as_run(analysis: Analysis) -> list[Question]:
+    """Return the questions with the seeds that were drawn for those which resample and had none."""
+    return [
+        replace(question, seed=analysis.results[question.kind].meta["seed"]) if "resamples" in question.entry.takes else question
+        for question in analysis.plan.questions
+    ]
 
 
 def simulated_from(study: Study) -> str:

@@ -293,3 +293,36 @@ def test_separation_by_value_and_covariates_together():
     text = one(of_sets(shift=9.0, covariates=("age",)), "Separation, baseline:")
     assert "in M1, by the level alone or together with the covariates, no control of any set lies on the cases' side;" in text
     assert "in M1 no control of any set lies on the cases' side;" in one(of_sets(shift=9.0), "Separation, baseline:")
+
+
+# ---------------------------------------------------------------- arrangements at random
+
+
+def test_the_methods_tell_the_seed_that_was_drawn():
+    analysis = of_sets(test="stratified_permutation", n_resamples=99)
+    assert analysis.plan.baseline.seed is None
+    assert f"else as many at random, seed {analysis.baseline.meta['seed']})" in analysis.describe()
+    assert "else as many at random, seed 7)" in of_sets(test="stratified_permutation", n_resamples=99, seed=7).describe()
+    assert "seed" not in of_sets(test="stratified").describe()
+
+
+@pytest.mark.parametrize(("n", "error"), [(99, "0.0219"), (999, "0.0069")])
+def test_few_arrangements_have_an_error(n, error):
+    text = one(of_sets(12, test="stratified_permutation", n_resamples=n, seed=1), "Few arrangements, baseline")
+    assert f"3 of 3 (100%) of the p-values rest on {n} arrangements at random; at p = 0.05 their Monte Carlo error" in text
+    assert f"is {error}, and" in text
+
+
+def test_the_error_of_few_arrangements_is_so():
+    """Where the p-value of all arrangements is near 0.05, p-values of 99 arrangements vary as much from seed to seed."""
+    exact = of_sets(10, 0.5, "stratified_permutation", n_resamples=3**10).baseline.table["p_value"][0]
+    runs = [of_sets(10, 0.5, "stratified_permutation", n_resamples=99, seed=seed).baseline for seed in range(60)]
+    sd = np.std([run.table["p_value"][0] for run in runs])
+    assert sd == pytest.approx(np.sqrt(exact * (1 - exact) / 99), rel=0.3)
+
+
+def test_all_arrangements_and_many_have_none():
+    assert not said(of_sets(12, test="stratified_permutation", seed=1), "Few arrangements")  # 9,999 of 3 ** 12
+    assert not said(of_sets(12, test="stratified_permutation", n_resamples=1000, seed=1), "Few arrangements")
+    assert not said(of_sets(5, test="stratified_permutation", n_resamples=300), "Few arrangements")  # all 3 ** 5
+    assert not said(of_sets(12, test="van_elteren", n_resamples=99), "Few arrangements")

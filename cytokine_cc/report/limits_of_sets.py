@@ -15,10 +15,12 @@ from ..entering import Sides
 from ..questions import Question
 from ..study import Study
 from ..wording import counted
-from .phrases import TITLES, listed
+from .phrases import TITLES, listed, part
+from .summary import number
 
 # From where on a figure is worth a sentence.
 FEW_RANKED = 20  # sets, and in them cases or controls, for a normal approximation of ranks
+FEW_SAMPLED = 1000  # arrangements at random
 FEW_BEYOND = 50  # subjects beyond the first of each set: with fewer a log odds ratio is off by 7% and more
 
 Sizes = tuple[np.ndarray, np.ndarray]  # cases and controls of each set that has both
@@ -135,4 +137,20 @@ def _infinite_odds(analysis: Analysis) -> Iterator[str]:
             )
 
 
-SET_RULES = (_ranked_sets, _few_sets, _infinite_odds)
+def _few_arrangements(analysis: Analysis) -> Iterator[str]:
+    for question in analysis.plan.questions:
+        n = question.n_resamples
+        if "resamples" not in question.entry.takes or n >= FEW_SAMPLED:
+            continue
+        table = analysis.results[question.kind].table.dropna(subset="p_value")
+        sampled = int(table["method"].str.contains("permutations").sum())
+        if sampled:
+            yield (
+                f"Few arrangements, {TITLES[question.kind].lower()}: {part(sampled, len(table))} of the p-values rest on "
+                f"{counted(n, 'arrangement')} at random; at p = 0.05 their Monte Carlo error (an SD) is "
+                f"{number(math.sqrt(0.05 * 0.95 / n))}, and another seed may put a result on the other side of a level. A larger "
+                "n_resamples makes it smaller."
+            )
+
+
+SET_RULES = (_ranked_sets, _few_sets, _infinite_odds, _few_arrangements)
