@@ -82,8 +82,8 @@ def analysis_text(analysis: Analysis) -> str:
     sets, strata = study.design.matching == "sets", strata_words(study)
     parts = [
         simulated_text(study),
-        _study_text(study),
-        semi_paired_text(analysis),
+        _study_text(study, alone=model_alone(analysis)),
+        _entered_text(analysis) if model_alone(analysis) else semi_paired_text(analysis),
         _limits_text(whole),
         *_questions_text(_as_run(analysis), "were", visits, sets=sets, strata=strata),
     ]
@@ -228,7 +228,8 @@ def _unused(question: Question, be: str) -> str:
     return f"The settings {joined(odd)} {be} without effect for {NAMES[question.kind]}, where no test resamples." if odd else ""
 
 
-def _study_text(study: Study) -> str:
+def _study_text(study: Study, *, alone: bool) -> str:
+    """Say who and what was in the study, and who was left out unless a model of all visits alone decides that."""
     design = study.design
     matched = {"none": "", "frequency": f", frequency-matched on {joined(design.matched_on)}"}
     sets = study.subjects["matched_set"].nunique()
@@ -237,14 +238,18 @@ def _study_text(study: Study) -> str:
     )
     averaged = {study.baseline: f" (the mean of {len(study.baseline_visits)} visits)"} if len(study.baseline_visits) > 1 else {}
     when = f" at {visit_names([study.baseline, *study.visits], averaged)}" if study.visits or averaged else ""
-    gone = study.excluded["subject"].nunique()
-    were = "subject was" if gone == 1 else "subjects were"
-    reasons = study.excluded["reason"].str.replace(r"^matched set .* has no", "matched set has no", regex=True)
-    left = f" {gone} {were} left out: {_counted(reasons)}." if gone else ""
+    left = "" if alone else _gone_text(study.excluded.drop_duplicates("subject")["reason"])
     labels = f"{study.n_case} cases ({design.group}: {design.case}) and {study.n_control} controls ({design.control})"
     groups = f"The study comprised {labels}{how}"
     analytes = "1 analyte was" if len(study.analytes) == 1 else f"{len(study.analytes)} analytes were"
     return f"{groups}; {analytes} measured{when}.{left}"
+
+
+def _gone_text(reasons: pd.Series) -> str:
+    """Count who was left out, by reason; one reason a subject."""
+    why = reasons.str.replace(r"^matched set .* has no", "matched set has no", regex=True)
+    were = "subject was" if len(why) == 1 else "subjects were"
+    return f" {len(why)} {were} left out: {_counted(why)}." if len(why) else ""
 
 
 def in_model(analysis: Analysis) -> tuple[str, list[str]]:
@@ -255,6 +260,32 @@ def in_model(analysis: Analysis) -> tuple[str, list[str]]:
     gone = analysis.results[question.kind].excluded.drop_duplicates(["subject", "analyte"]).groupby("subject")["analyte"]
     never = {subject for subject, names in gone if "" in set(names) or len(names) == len(study.analytes)}
     return question.entry.name, [name for name in study.with_semi_paired.subjects.index if name not in never]
+
+
+def model_alone(analysis: Analysis) -> bool:
+    """Tell whether all that the plan asks is a model of all visits, and that takes some without a sample at baseline."""
+    alone = all("visits" in question.entry.takes for question in analysis.plan.questions)
+    return alone and not set(in_model(analysis)[1]) <= set(analysis.study.subjects.index)
+
+
+def without_baseline(study: Study) -> str:
+    """Name what those lack whom only a model of all visits takes."""
+    return "a sample at baseline" + (" or a partner with one" if study.design.matching == "sets" else "")
+
+
+def _entered_text(analysis: Analysis) -> str:
+    """Say who entered, where a model of all visits alone decides that, and why others did not."""
+    import pandas as pd
+
+    (model, inside), study = in_model(analysis), analysis.study
+    wider = study.with_semi_paired
+    roles = wider.subjects.loc[inside, "role"].value_counts()
+    taken = sum(name not in study.subjects.index for name in inside)
+    gone = pd.concat([analysis.results[BETWEEN].excluded, wider.excluded]).drop_duplicates("subject").set_index("subject")
+    return (
+        f"{counted(roles['case'], 'case')} and {counted(roles['control'], 'control')} entered the model of {NAMES[BETWEEN]} "
+        f"({model}), {taken} of them without {without_baseline(study)}.{_gone_text(gone['reason'].drop(inside, errors='ignore'))}"
+    )
 
 
 def semi_paired_text(analysis: Analysis) -> str:

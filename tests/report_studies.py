@@ -95,10 +95,25 @@ def of_sets(n_sets=6, shift=0.0, test="conditional_logistic", controls=2, strata
     return cc.analyze(cc.Study(panel, cc.Design("arm", "x", "y", baseline="v0", **how)), plan)
 
 
-def semi_paired(test="lda", below="", **more):
-    """8 cases, 12 controls, 3 visits: s0 and s9 lack the baseline, s10 the second visit too; M1 of `below` is under a limit."""
+def in_strata(plan, n_case=27, n_control=23, unknown="", visits=("v0",)):
+    """Six strata of age classes; the last has 4 cases and no control. The class of the subject `unknown` is not known."""
+    frame = wide(n_case, n_control, 3, visits=visits)
+    number = frame["id"].str[1:].astype(int)
+    last = number.isin(range(n_case - 4, n_case))
+    frame["decade"] = [f"d{i % 5}" if not own else "d5" for i, own in zip(number, last, strict=True)]
+    frame.loc[frame["id"] == unknown, "decade"] = ""
+    panel = cc.read_panel(frame, layout="wide", subject="id", visit="t", analytes=["M1", "M2", "M3"], plate="plate")
+    return cc.analyze(cc.Study(panel, cc.Design("arm", "x", "y", baseline="v0", matched_on=("decade",))), plan)
+
+
+def semi_paired(test="lda", below="", alone=False, gone=(), **more):
+    """8 cases, 12 controls, 3 visits: s0 and s9 lack the baseline, s10 the second visit too; M1 of `below` is under a limit.
+
+    `alone`: nothing is asked of baseline. Who is `gone` has no last sample.
+    """
     frame = wide(8, 12, 3, visits=("v0", "v1", "v2"))
     frame = frame[~(frame["id"].isin(["s0", "s9", "s10"]) & (frame["t"] == "v0"))]
     frame = frame[~((frame["id"] == "s10") & (frame["t"] == "v1"))]
+    frame = frame[~(frame["id"].isin(gone) & (frame["t"] == "v2"))]
     frame.loc[frame["id"] == below, "M1"] = "<1"
-    return analysis_of(frame, cc.Plan(cc.Baseline(), None, cc.ChangeBetween(test=test, **more)))
+    return analysis_of(frame, cc.Plan(None if alone else cc.Baseline(), None, cc.ChangeBetween(test=test, **more)))

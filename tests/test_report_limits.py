@@ -403,4 +403,10 @@ def test_models_of_all_visits_use_who_left():
     frame = wide(8, 12, 3)
     frame = frame[~((frame["id"] == "s1") & (frame["t"] == "v1"))]
     plan = cc.Plan(baseline=None, change_within=None, change_between=cc.ChangeBetween(test="lda"))
+    text = one(analysis_of(frame, plan), "No later sample")
+    assert text.startswith(
+        "No later sample: at v1 1 of 8 (12%) cases (x) and 0 of 12 (0%) controls (y). The model of all visits (lda) "
+    )
+    assert "missing" not in text
+    plan = cc.Plan(None, cc.ChangeWithin(), cc.ChangeBetween(test="lda"))
     assert "at that visit (but for lda, which uses what there is)." in one(analysis_of(frame, plan), "No later sample")

@@ -16,7 +16,7 @@ from cytokine_cc.report.limits_of_sets import least_by_arrangements, set_sizes, 
 from cytokine_cc.report.result_sections import found_section, question_section
 from cytokine_cc.report.study_sections import flow_frame, flow_section
 
-from .report_studies import analysis_of, in_pairs, of_sets, only, semi_paired, table, wide, words
+from .report_studies import analysis_of, in_pairs, in_strata, of_sets, only, semi_paired, table, wide, words
 
 # ---------------------------------------------------------------- who enters a model of all visits
 
@@ -93,9 +93,76 @@ def test_who_lost_a_partner_with_the_baseline_is_in_the_model():
     plan = cc.Plan(None, None, cc.ChangeBetween(test="lda", ignore_matching=True))
     analysis = analysis_of(frame, plan, matched_set="set")
     assert len(analysis.study.excluded) == 2
+    assert (
+        "in 5 matched sets; 3 analytes were measured at v0 and v1. 6 cases and 6 controls entered the model of changes between "
+        "groups (lda), 2 of them without a sample at baseline or a partner with one. No value"
+    ) in analysis.describe()
+    text = one(analysis, "Without a sample at baseline or a partner with one")
+    assert ": 1 of 6 (17%) cases (x) and 1 of 6 (17%) controls (y). The model of all visits (lda) takes them by later" in text
+    steps = flow_frame(analysis).set_index("step")
+    assert steps.index.tolist()[:2] == ["subjects in the file", "analysed, by the model of all visits (lda)"]
+    plan = cc.Plan(cc.Baseline(test="paired_t"), None, plan.change_between)
+    analysis = analysis_of(frame, plan, matched_set="set")
     assert "takes all of them nevertheless" in analysis.describe()
     (text,) = [text for text in limitations(analysis) if text.startswith("Left out")]
     assert "1 of 6 (17%) cases (x) and 1 of 6 (17%) controls (y), who had no baseline sample or no partner with one. The" in text
+
+
+@pytest.mark.parametrize("test", ["lda", "clda"])
+def test_where_all_that_is_asked_is_a_model_of_all_visits(test):
+    analysis = semi_paired(test, alone=True, gone=("s3",))
+    text = analysis.describe()
+    assert text.startswith("The study comprised 7 cases (arm: x) and 10 controls (y); ")
+    assert (
+        f"v0, v1 and v2. 8 cases and 12 controls entered the model of changes between groups ({test}), 3 of them without a "
+        "sample at baseline. No value"
+    ) in text
+    assert "left out" not in text
+    steps = flow_frame(analysis).set_index("step")
+    assert steps["all"].to_dict() == {
+        "subjects in the file": 20,
+        f"analysed, by the model of all visits ({test})": 20,
+        "of these with a sample at v0": 17,
+        "of these with a sample at v1": 19,
+        "of these with a sample at v2": 19,
+    }
+    assert steps.iloc[1].tolist() == [20, 8, 12]
+    every = " ".join(limitations(analysis))
+    assert not [odd for odd in ("but for", "missing from", "other questions", "Left out") if odd in every]
+    own = one(analysis, "Without a sample at baseline: 1 of 8 (12%) cases (x) and 2 of 12 (17%) controls (y). ")
+    assert f"The model of all visits ({test}) takes them by later samples" in own
+    lost = one(analysis, "No later sample")
+    assert "at v1 0 of 8 (0%) cases (x) and 1 of 12 (8%) controls (y); at v2 1 of 8 (12%) cases (x) and 0 of 12" in lost
+    assert f"The model of all visits ({test}) takes them nevertheless, by the samples that there are." in lost
+    assert said(analysis, "Small groups: 8 cases and 12 controls.")
+    facts = facts_of(analysis)
+    assert facts["n_used"] == "20"
+    assert facts["left_out"] == "3 subjects without a sample at baseline, 3 of them in the model of all visits"
+    assert facts["lost"].startswith("2 later samples of analysed subjects")
+    caption = table(only(flow_section(analysis)), "excluded-subjects").caption
+    assert caption.startswith("3 subjects left out of what follows of baseline, where the study is described. The model of")
+
+
+def test_who_does_not_enter_such_a_model_is_told_with_the_reason():
+    analysis = semi_paired(alone=True, visits=("v1",))
+    assert (
+        "8 cases and 11 controls entered the model of changes between groups (lda), 2 of them without a sample at baseline. "
+        "1 subject was left out: no sample at any visit of the model. No value"
+    ) in analysis.describe()
+    assert one(analysis, "Left out").endswith("who had no baseline sample, and did not enter by a later one.")
+    assert facts_of(analysis)["left_out"].endswith("2 of them in the model of all visits")
+
+
+def test_nobody_is_missing_at_a_visit_where_only_a_model_asks_about_it():
+    text = one(semi_paired(gone=("s3",)), "No later sample")
+    assert "at v2 1 of 8 (12%) cases (x)" in text
+    assert "missing" not in text
+
+
+def test_a_model_alone_that_takes_nobody_else_has_the_common_words():
+    analysis = analysis_of(wide(8, 12, 3), cc.Plan(None, None, cc.ChangeBetween(test="lda")))
+    assert "entered the model" not in analysis.describe()
+    assert flow_frame(analysis)["step"].tolist()[:3] == ["subjects in the file", "with a sample at baseline", "analysed"]
 
 
 def legends(analysis, kind):
@@ -326,3 +393,70 @@ def test_all_arrangements_and_many_have_none():
     assert not said(of_sets(12, test="stratified_permutation", n_resamples=1000, seed=1), "Few arrangements")
     assert not said(of_sets(5, test="stratified_permutation", n_resamples=300), "Few arrangements")  # all 3 ** 5
     assert not said(of_sets(12, test="van_elteren", n_resamples=99), "Few arrangements")
+
+
+# ---------------------------------------------------------------- strata of one kind
+
+NOT_USED = "4 subjects stand in strata (of decade) of one kind only, so that no test of sets uses them (baseline): 4 of 27 (15%)"
+
+
+@pytest.mark.parametrize("test", ["van_elteren", "conditional_logistic", "stratified_permutation"])
+def test_strata_of_one_kind_are_not_analysed(test):
+    analysis = in_strata(cc.Plan(cc.Baseline(test=test), None, None))
+    steps = flow_frame(analysis).set_index("step")
+    assert steps.loc["with a sample at baseline"].tolist() == [50, 27, 23]
+    for step in ("in a stratum with both kinds", "analysed", "of these with a sample at v0"):
+        assert steps.loc[step].tolist() == [46, 23, 23]
+    row = analysis.baseline.table.iloc[0]
+    assert [row["n_case"], row["n_control"]] == [23, 23]
+    text = one(analysis, "Strata of one kind: ")
+    assert text == f"Strata of one kind: {NOT_USED} cases (x) and 0 of 23 (0%) controls (y)."
+    assert words(only(flow_section(analysis))).startswith(f"No subject was left out of the study. {NOT_USED}")
+    facts = facts_of(analysis)
+    assert facts["n_used"] == "46"
+    assert facts["left_out"] == ("No subject of the file was left out; 4 subjects stand in strata (of decade) of one kind only")
+
+
+def test_changes_within_groups_take_strata_of_one_kind():
+    plan = cc.Plan(cc.Baseline(test="van_elteren"), cc.ChangeWithin(), None)
+    analysis = in_strata(plan, visits=("v0", "v1"))
+    steps = flow_frame(analysis).set_index("step")
+    assert steps.loc["analysed"].tolist() == [50, 27, 23]
+    assert steps.iloc[-1].tolist() == [46, 23, 23]
+    assert steps.index[-1] == "in a stratum with both kinds"
+    assert NOT_USED in one(analysis, "Strata of one kind")
+    assert facts_of(analysis)["n_used"] == "50"
+
+
+@pytest.mark.parametrize("other", ["welch", "linear_model"])
+def test_other_tests_take_strata_of_one_kind(other):
+    analysis = in_strata(cc.Plan(cc.Baseline(test=other), None, None))
+    assert flow_frame(analysis).set_index("step").loc["analysed"].tolist() == [50, 27, 23]
+    assert not flow_frame(analysis)["step"].str.contains("stratum").any()
+    assert not said(analysis, "Strata of one kind")
+    assert words(only(flow_section(analysis))) == "No subject was left out."
+
+
+def test_a_linear_model_takes_strata_of_one_kind_and_learns_no_difference_by_them():
+    analysis = in_strata(cc.Plan(cc.Baseline(test="stratified"), None, None))
+    row = analysis.baseline.table.iloc[0]
+    assert [row["n_case"], row["n_control"]] == [27, 23]
+    assert flow_frame(analysis).set_index("step").loc["analysed"].tolist() == [50, 27, 23]
+    assert "so that a linear model with effects of strata learns of no difference by them (baseline): 4 of 27" in one(
+        analysis, "Strata of one kind"
+    )
+
+
+def test_who_stands_in_no_known_stratum():
+    analysis = in_strata(cc.Plan(cc.Baseline(test="van_elteren"), None, None), unknown="s0")
+    assert flow_frame(analysis).set_index("step").loc["analysed"].tolist() == [45, 22, 23]
+    assert "5 subjects stand in strata (of decade) of one kind only, or in none that is known (1), so that" in one(
+        analysis, "Strata of one kind"
+    )
+
+
+def test_strata_of_both_kinds_have_the_row_and_no_limitation():
+    analysis = of_sets(12, test="van_elteren", strata=("sex",))
+    assert flow_frame(analysis).set_index("step").loc["in a stratum with both kinds"].tolist() == [36, 12, 24]
+    assert not said(analysis, "Strata of one kind")
+    assert words(only(flow_section(analysis))) == "No subject was left out."

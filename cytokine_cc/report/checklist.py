@@ -13,8 +13,9 @@ from ..analysis import Analysis
 from ..panel import State
 from ..study import Study
 from ..toml_files import read_toml
-from ..wording import CORRECTION_NAMES, SCALE_WORDS, counted, in_model, simulated_from
+from ..wording import CORRECTION_NAMES, SCALE_WORDS, counted, in_model, model_alone, simulated_from, without_baseline
 from .document import Column, Section, Table, Text
+from .entered import analysed, one_kind_text
 from .limitations import limitations
 from .limits_of_data import adjusted_for, uses
 from .limits_of_tests import precision
@@ -121,14 +122,22 @@ def _taken(analysis: Analysis) -> tuple[str, int]:
 def _analysed(analysis: Analysis) -> str:
     """Count who was analysed, and whom a model of all visits takes beside."""
     model, taken = _taken(analysis)
-    return f"{len(analysis.study.subjects)}{f' (and by {model} {taken} more)' if taken else ''}"
+    more = f" (and by {model} {taken} more)" if taken and not model_alone(analysis) else ""
+    return f"{len(analysed(analysis)[1])}{more}"
 
 
 def _left_out(analysis: Analysis, gone: int) -> str:
     """Count who was left out, and of these who still is in a model of all visits."""
     model, taken = _taken(analysis)
+    strata = f"; {text.split(' so that')[0].rstrip(',')}" if (text := one_kind_text(analysis)) else ""
+    if model_alone(analysis):
+        return (
+            f"{counted(gone, 'subject')} without {without_baseline(analysis.study)}, {taken} of them in the model of all visits"
+        )
     but = f", {taken} of them but for the model of all visits ({model})" if taken else ""
-    return f"{counted(gone, 'subject')} left out, with the reason{but}" if gone else "No subject of the file was left out"
+    return (
+        f"{counted(gone, 'subject')} left out, with the reason{but}" if gone else "No subject of the file was left out"
+    ) + strata
 
 
 def _estimates(analysis: Analysis) -> str:
@@ -174,7 +183,7 @@ def _matching_used(analysis: Analysis) -> str:
 
 
 def _missing(analysis: Analysis) -> str:
-    study = analysis.study
+    study = analysed(analysis)[0]
     here = study.sample_at >= 0
     count = int(((study.arrays.state == State.MISSING) & here[:, None, :]).sum())
     return (
@@ -183,8 +192,8 @@ def _missing(analysis: Analysis) -> str:
 
 
 def _lost(analysis: Analysis) -> str:
-    study = analysis.study
-    absent = int((study.sample_at[len(study.baseline_visits) :] < 0).sum())
+    study, names = analysed(analysis)
+    absent = int((study.sample_at[len(study.baseline_visits) :, study.subjects.index.isin(names)] < 0).sum())
     if not study.visits:
         return "No later visit"
     return f"{counted(absent, 'later sample')} of analysed subjects not there" if absent else "No later sample is absent"

@@ -15,7 +15,7 @@ from ..limits import SUBSTITUTES
 from ..panel import State
 from ..questions import Question
 from ..study import Study
-from ..wording import counted, in_model, percent, visit_name
+from ..wording import counted, in_model, model_alone, percent, visit_name, without_baseline
 from .phrases import ROLES, TITLES, cells, everyone, group_labels, group_title, listed, part, plate_moves, present
 
 # From where on a figure is worth a sentence.
@@ -323,9 +323,16 @@ def _left_out(analysis: Analysis) -> Iterator[str]:
         )
 
     alone, late_too = (" or no partner in their set", " or no partner with one") if study.design.matching == "sets" else ("", "")
+    only = model_alone(analysis)
     if (gone & ~late).any():
-        yield f"Left out altogether: {each(gone & ~late)}, who had no baseline sample{alone}."
-    if (gone & late).any():
+        nor = ", and did not enter by a later one" if only else ""
+        yield f"Left out altogether: {each(gone & ~late)}, who had no baseline sample{alone}{nor}."
+    if only:
+        yield (
+            f"Without {without_baseline(study)}: {each(gone & late)}. The model of all visits ({model}) takes them by later "
+            "samples; what this page says of baseline is without them."
+        )
+    elif (gone & late).any():
         yield (
             f"Left out but for {model}: {each(gone & late)}, who had no baseline sample{late_too}. The model takes "
             "them by later samples; all other questions are answered without them."
@@ -333,12 +340,17 @@ def _left_out(analysis: Analysis) -> Iterator[str]:
 
 
 def _later_visits(analysis: Analysis) -> Iterator[str]:
-    study = analysis.study
-    sizes = {"case": study.n_case, "control": study.n_control}
+    later = [question for question in analysis.plan.questions if question.kind != BASELINE]
+    models = [question.entry.name for question in later if "visits" in question.entry.takes]
+    only = bool(models) and len(models) == len(later)  # that asks about later visits
+    study = analysis.study.with_semi_paired if only else analysis.study
+    names = in_model(analysis)[1] if only else list(study.subjects.index)
+    roles = study.subjects.loc[names, "role"]
+    sizes = {role: int((roles == role).sum()) for role in ROLES}
     texts, unlike = [], []
     for label in asked_visits(analysis):
         place = len(study.baseline_visits) + study.visits.index(label)
-        lost = {role: n - present(study, role, place) for role, n in sizes.items()}
+        lost = {role: n - present(study, role, place, names) for role, n in sizes.items()}
         if any(lost.values()):
             each = [f"{part(lost[role], n)} {group_title(study, role)}" for role, n in sizes.items()]
             texts.append(f"at {visit_name(label)} {' and '.join(each)}")
@@ -346,10 +358,11 @@ def _later_visits(analysis: Analysis) -> Iterator[str]:
                 unlike.append(visit_name(label))
     if texts:
         more = f" At {listed(unlike)} the groups differ in this: who stayed may not be like who left." if unlike else ""
-        models = [question for question in analysis.plan.questions if "visits" in question.entry.takes]
-        use = "uses" if len(models) == 1 else "use"
-        still = f" (but for {listed(question.entry.name for question in models)}, which {use} what there is)" if models else ""
-        yield f"No later sample: {'; '.join(texts)}. They are missing from the comparisons at that visit{still}.{more}"
+        still = f" (but for {listed(models)}, which uses what there is)" if models else ""
+        missed = f"They are missing from the comparisons at that visit{still}."
+        if only:
+            missed = f"The model of all visits ({listed(models)}) takes them nevertheless, by the samples that there are."
+        yield f"No later sample: {'; '.join(texts)}. {missed}{more}"
 
 
 DATA_RULES = (

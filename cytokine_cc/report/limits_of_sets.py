@@ -15,6 +15,7 @@ from ..entering import Sides
 from ..questions import Question
 from ..study import Study
 from ..wording import counted
+from .entered import one_kind_text
 from .phrases import TITLES, listed, part
 from .summary import number
 
@@ -137,6 +138,12 @@ def _infinite_odds(analysis: Analysis) -> Iterator[str]:
             )
 
 
+def _strata_of_one_kind(analysis: Analysis) -> Iterator[str]:
+    for need in ("both", "two"):
+        if text := one_kind_text(analysis, need):
+            yield f"Strata of one kind: {text}"
+
+
 def _few_arrangements(analysis: Analysis) -> Iterator[str]:
     for question in analysis.plan.questions:
         n = question.n_resamples
@@ -153,4 +160,4 @@ def _few_arrangements(analysis: Analysis) -> Iterator[str]:
             )
 
 
-SET_RULES = (_ranked_sets, _few_sets, _infinite_odds, _few_arrangements)
+SET_RULES = (_strata_of_one_kind, _ranked_sets, _few_sets, _infinite_odds, _few_arrangements)

@@ -14,6 +14,7 @@ from ..kernels.common import WITHIN
 from ..questions import Question
 from ..results import is_ratio
 from ..wording import counted, how_tested, strata_words
+from .entered import analysed
 from .limits_of_sets import SET_RULES, least_by_arrangements, set_sizes, sets_text
 from .phrases import TITLES, at_edge, found, listed, neutral, part, role_of
 from .summary import number
@@ -38,7 +39,9 @@ def _not_tested(analysis: Analysis) -> Iterator[str]:
 
 
 def _small_groups(analysis: Analysis) -> Iterator[str]:
-    n, m = analysis.study.n_case, analysis.study.n_control
+    study, names = analysed(analysis)
+    roles = study.subjects.loc[names, "role"]
+    n, m = int((roles == "case").sum()), int((roles == "control").sum())
     if min(n, m) < SMALL:
         ranks = all(question.test in _RANKS for question in analysis.plan.questions)
         more = "" if ranks else " Assumptions of the tests cannot be checked with so few."

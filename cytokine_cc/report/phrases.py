@@ -174,9 +174,11 @@ def visit_labels(study: Study) -> tuple[str, ...]:
     return (*study.baseline_visits, *study.visits)
 
 
-def present(study: Study, role: str, visit: int) -> int:
-    """Count the subjects of a group with a sample at a visit (position in `visit_labels`)."""
+def present(study: Study, role: str, visit: int, names: Sequence[str] | None = None) -> int:
+    """Count the subjects of a group, or those of `names` in it, with a sample at a visit (position in `visit_labels`)."""
     own = (study.subjects["role"] == role).to_numpy(dtype=bool)
+    if names is not None:
+        own = own & study.subjects.index.isin(names)
     return int((study.sample_at[visit, own] >= 0).sum())
 
 

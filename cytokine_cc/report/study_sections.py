@@ -13,9 +13,20 @@ from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..labels import as_labels
 from ..plan import Plan
 from ..study import Study
-from ..wording import SIMULATED, counted, in_model, percent, semi_paired_text, simulated_from, visit_name, visit_names
+from ..wording import (
+    SIMULATED,
+    counted,
+    in_model,
+    model_alone,
+    percent,
+    semi_paired_text,
+    simulated_from,
+    visit_name,
+    visit_names,
+)
 from . import pictures
 from .document import Block, Bullets, Column, Facts, Section, Table, Text
+from .entered import analysed, in_strata, one_kind_text, only_strata
 from .phrases import (
     MOST_NAMES,
     ROLES,
@@ -145,21 +156,25 @@ def flow_section(analysis: Analysis) -> Section:
 
 def flow_frame(analysis: Analysis) -> pd.DataFrame:
     """Count subjects and samples by group, from the file to each visit, and to a model of all visits that takes more of them."""
-    study = analysis.study
-    people, (model, inside) = everyone(study), in_model(analysis)
-    wider = not people.loc[inside, "usable"].all()
+    study, (model, inside) = analysis.study, in_model(analysis)
+    people, (own, names), alone = everyone(study), analysed(analysis), model_alone(analysis)
+    wider = not alone and not people.loc[inside, "usable"].all()
     out = study.excluded.drop_duplicates("subject").set_index("subject")["reason"]
     no_baseline = people.index.isin(out.index[out == "no sample at baseline"])
-    steps = [("subjects in the file", people), ("with a sample at baseline", people[~no_baseline])]
-    if study.design.matching == "sets":
+    steps = [("subjects in the file", people)]
+    steps += [] if alone else [("with a sample at baseline", people[~no_baseline])]
+    if study.design.matching == "sets" and not alone:
         steps.append(("in a matched set with both kinds", people[people["usable"]]))
-    steps.append((f"analysed, but for the model of all visits ({model})" if wider else "analysed", people[people["usable"]]))
+    strata = [("in a stratum with both kinds", people.loc[in_strata(analysis)])] if only_strata(analysis) else []
+    within = WITHIN in analysis.results  # also takes who stands in other strata
+    how = f", {'by' if alone else 'but for'} the model of all visits ({model})" if alone or wider else ""
+    steps += [*([] if within else strata), (f"analysed{how}", people.loc[names])]
     rows: list[dict[str, Any]] = [{"step": name, **_by_role(part["role"])} for name, part in steps]
     for i, label in enumerate(visit_labels(study)):
-        counts = {role: present(study, role, i) for role in ROLES}
+        counts = {role: present(own, role, i, names) for role in ROLES}
         rows.append({"step": f"of these with a sample at {visit_name(label)}", "all": sum(counts.values()), **counts})
-    if wider:
-        rows.append({"step": f"in the model of all visits ({model})", **_by_role(people.loc[inside, "role"])})
+    last = [(f"in the model of all visits ({model})", people.loc[inside])] if wider else []
+    rows += [{"step": name, **_by_role(part["role"])} for name, part in [*last, *(strata if within else [])]]
     return pd.DataFrame(rows)
 
 
@@ -175,8 +190,9 @@ def _flow_table(analysis: Analysis) -> Table:
 
 def _excluded_blocks(analysis: Analysis) -> list[Block]:
     study, gone = analysis.study, analysis.study.excluded
+    strata = one_kind_text(analysis)
     if not len(gone):
-        return [Text("No subject was left out.")]
+        return [Text(f"No subject was left out of the study. {strata}" if strata else "No subject was left out.")]
     role = everyone(study)["role"]
     frame = pd.DataFrame({
         "subject": gone["subject"].to_numpy(),
@@ -184,13 +200,14 @@ def _excluded_blocks(analysis: Analysis) -> list[Block]:
         "reason": gone["reason"].to_numpy(),
     })  # fmt: skip
     columns = [Column("subject", "subject"), Column("group", study.design.group), Column("reason", "why left out")]
-    text = semi_paired_text(analysis)
+    text, (model, inside) = semi_paired_text(analysis), in_model(analysis)
     if text:
-        model, inside = in_model(analysis)
         frame["model"] = np.where(frame["subject"].isin(inside), "yes", "")
         columns.append(Column("model", f"in {model}", more="enters the model of all visits"))
     follows = "everything that follows" if not text else "what follows"
-    caption = f"{counted(gone['subject'].nunique(), 'subject')} left out of {follows}. {text}".strip()
+    if model_alone(analysis):
+        follows = "what follows of baseline, where the study is described"
+    caption = " ".join(filter(None, [f"{counted(gone['subject'].nunique(), 'subject')} left out of {follows}.", text, strata]))
     return [Table("excluded-subjects", caption, frame, columns, folded=len(frame) > 2 * MOST_NAMES)]
 
 
