@@ -137,7 +137,7 @@ def _visits_blocks(study: Study) -> list[Block]:
         text = "Every later sample was measured on a plate of its subject's baseline."
     frame = visits_frame(study)
     columns = [Column("plate", "plate"), *(Column(f"visit {label}", visit_name(label), "count") for label in visit_labels(study))]
-    return [Text(text), Table("plates-visits", "Samples of the analysed subjects by plate and visit.", frame, columns)]
+    return [Text(text), Table("plates-visits", "Samples of the subjects of the study by plate and visit.", frame, columns)]
 
 
 def visits_frame(study: Study) -> pd.DataFrame:
