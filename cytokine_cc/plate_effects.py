@@ -22,7 +22,8 @@ from .questions import Baseline
 from .results import Results
 from .shown import as_html, as_text, listed
 from .study import Study
-from .wording import CORRECTION_NAMES, counted, joined, p_text, percent, simulated_text, visit_name
+from .wording import CORRECTION_NAMES, simulated_text
+from .words import counted, joined, p_text, percent, visit_name
 
 UNEVEN = 0.05  # plate by group at a p below this is called uneven
 SMALL_EXPECTED = 5

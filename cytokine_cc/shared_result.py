@@ -10,7 +10,8 @@ import pandas as pd
 
 from .results import no_effect
 from .shown import as_html, as_text, listed
-from .wording import CORRECTION_NAMES, counted, joined, p_text, percent, visit_name
+from .wording import CORRECTION_NAMES
+from .words import counted, joined, p_text, percent, visit_name
 
 VERDICTS = ("left", "removed", "not compared", "only after")  # the first three: a hit before
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from .wording import joined
+from .words import joined
 
 MOST_NAMES = 8
 MOST_ROWS, WIDTH = 12, 160  # that a terminal shows

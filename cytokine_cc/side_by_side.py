@@ -26,7 +26,7 @@ from .responses import Responses
 from .results import Results
 from .shown import WIDTH, as_html, as_text, listed, number
 from .study import Study
-from .wording import counted, p_text
+from .words import counted, p_text
 
 MODELS = ("change_score", "ancova", "lda", "clda")
 DIFFER = 0.05  # baselines with a p-value of at most this get a warning; not adjusted, since overlooking one costs more

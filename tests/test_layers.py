@@ -12,7 +12,7 @@ import cytokine_cc
 PACKAGE = Path(cytokine_cc.__file__).parent
 ORDER = (
     "errors labels versions toml_files text_files panel arrays readers limits design study matching balance covariates "
-    "kernels multiplicity principal wording shown questions plan adjusting responses entering results shared_result "
+    "kernels multiplicity principal words wording shown questions plan adjusting responses entering results shared_result "
     "engine exclusions assembly summaries correlations analysis side_by_side plate_effects shared_signal config "
     "quickstart simulation plots report cli"
 ).split()

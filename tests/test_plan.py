@@ -17,7 +17,7 @@ from cytokine_cc.kernels.common import ALTERNATIVES, QUESTIONS
 from cytokine_cc.limits import SCALES
 from cytokine_cc.multiplicity import METHODS
 from cytokine_cc.questions import KINDS, Question
-from cytokine_cc.wording import p_text, visit_names
+from cytokine_cc.words import p_text, visit_names
 
 KIND = pytest.mark.parametrize("kind", KINDS)
 DEFAULT_TESTS = {"baseline": "welch", "change_within": "paired_t", "change_between": "change_score"}

@@ -24,7 +24,7 @@ from cytokine_cc.report.result_sections import correction_section, families_fram
 from cytokine_cc.report.study_sections import cells_frame, flow_frame, flow_section
 from cytokine_cc.report.summary import summary_text
 from cytokine_cc.report.writing import report_html
-from cytokine_cc.wording import percent
+from cytokine_cc.words import percent
 
 from .report_studies import DATE, UNSAVED, analysis_of, blocks, facts, in_pairs, only, page, table, wide, words
 

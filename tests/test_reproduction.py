@@ -15,7 +15,7 @@ from cytokine_cc.simulation import choice
 from cytokine_cc.simulation.choice import choice_text, published_draw
 from cytokine_cc.simulation.scenario import Scenario, scenario_names
 from cytokine_cc.simulation.writing import study_files
-from cytokine_cc.wording import counted, p_text
+from cytokine_cc.words import counted, p_text
 
 NAMES = scenario_names()
 PICKED = [name for name in NAMES if "replicate" in cc.load_scenario(name).published]

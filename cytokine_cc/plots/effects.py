@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from ..errors import OptionError, fraction, one_of
 from ..results import Results
-from ..wording import p_text
+from ..words import p_text
 from .drawing import (
     COLOURS,
     FAINT,

@@ -13,7 +13,8 @@ from ..analysis import Analysis
 from ..panel import State
 from ..study import Study
 from ..toml_files import read_toml
-from ..wording import CORRECTION_NAMES, SCALE_WORDS, counted, in_model, model_alone, simulated_from, without_baseline
+from ..wording import CORRECTION_NAMES, SCALE_WORDS, in_model, model_alone, simulated_from, without_baseline
+from ..words import counted
 from .document import Column, Section, Table, Text
 from .entered import analysed, one_kind_text
 from .limitations import limitations

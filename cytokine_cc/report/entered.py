@@ -9,7 +9,8 @@ from ..analysis import Analysis
 from ..covariates import arrays_for
 from ..kernels.common import WITHIN
 from ..study import Study
-from ..wording import counted, in_model, joined, model_alone
+from ..wording import in_model, model_alone
+from ..words import counted, joined
 from .phrases import TITLES, group_title, listed, part
 
 

@@ -15,7 +15,8 @@ from ..limits import SUBSTITUTES
 from ..panel import State
 from ..questions import Question
 from ..study import Study
-from ..wording import counted, in_model, model_alone, percent, visit_name, without_baseline
+from ..wording import in_model, model_alone, without_baseline
+from ..words import counted, percent, visit_name
 from .phrases import ROLES, TITLES, cells, everyone, group_labels, group_title, listed, part, plate_moves, present
 
 # From where on a figure is worth a sentence.

@@ -14,7 +14,7 @@ from ..covariates import arrays_for
 from ..entering import Sides
 from ..questions import Question
 from ..study import Study
-from ..wording import counted
+from ..words import counted
 from .entered import one_kind_text
 from .phrases import TITLES, listed, part
 from .summary import number

@@ -13,7 +13,8 @@ from ..arrays import NOTE_TEXTS, Note
 from ..kernels.common import WITHIN
 from ..questions import Question
 from ..results import is_ratio
-from ..wording import counted, how_tested, strata_words
+from ..wording import how_tested, strata_words
+from ..words import counted
 from .entered import analysed
 from .limits_of_sets import SET_RULES, least_by_arrangements, set_sizes, sets_text
 from .phrases import TITLES, at_edge, found, listed, neutral, part, role_of

@@ -10,7 +10,7 @@ from ..assembly import PLATE_ALPHA
 from ..labels import as_labels
 from ..plots.overview import plates_data
 from ..study import Study
-from ..wording import percent, visit_name
+from ..words import percent, visit_name
 from . import pictures
 from .document import Block, Column, Section, Table, Text
 from .phrases import ROLES, before, cells, group_columns, group_labels, part, plate_moves, visit_labels

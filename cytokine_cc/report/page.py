@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import OptionError
-from ..wording import counted, p_text, percent
+from ..words import counted, p_text, percent
 from .document import Block, Bullets, Column, Facts, Page, Picture, Section, Table, Text
 from .summary import number
 

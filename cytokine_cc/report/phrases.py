@@ -15,7 +15,8 @@ from ..panel import State
 from ..questions import Question
 from ..results import Results, is_ratio, no_effect
 from ..study import Study
-from ..wording import CORRECTION_NAMES, counted, joined, percent, visit_name
+from ..wording import CORRECTION_NAMES
+from ..words import counted, joined, percent, visit_name
 from .document import Column
 from .summary import number
 

@@ -20,7 +20,7 @@ from ..plots.shares import detection_data
 from ..plots.significance import volcano_data
 from ..results import Results
 from ..study import Study
-from ..wording import counted, p_text, percent, visit_name, visit_names
+from ..words import counted, p_text, percent, visit_name, visit_names
 from .document import Picture
 from .limits_of_data import IMBALANCE, MANY_BELOW, baseline_shares, difference_texts
 from .phrases import ROLES, contrast_title, found, group_labels, listed, neutral, part, visit_labels

@@ -13,7 +13,8 @@ from ..errors import OptionError
 from ..simulation.choice import choice_text
 from ..simulation.patterns import Pattern
 from ..simulation.scenario import Scenario, load_scenario, scenario_names
-from ..wording import counted, simulated_from
+from ..wording import simulated_from
+from ..words import counted
 from .document import Block, Column, Facts, Section, Table, Text
 from .phrases import listed
 from .rates import share_text

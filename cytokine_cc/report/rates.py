@@ -12,7 +12,7 @@ from ..plan import Plan
 from ..questions import Question
 from ..simulation.error_rates import ErrorRates
 from ..simulation.scenario import Scenario
-from ..wording import counted
+from ..words import counted
 from .summary import wrapped
 
 _SHARES = {

@@ -19,7 +19,7 @@ from ..simulation.scenario import Scenario
 from ..simulation.writing import study_files, with_patient_numbers
 from ..study import Study
 from ..text_files import write_files
-from ..wording import counted, p_text
+from ..words import counted, p_text
 from .rates import pattern_lines
 from .summary import wrapped
 

@@ -14,7 +14,8 @@ from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..questions import Question
 from ..results import Results
 from ..study import Study
-from ..wording import CORRECTION_NAMES, counted, how_tested, percent, strata_words, visit_names
+from ..wording import CORRECTION_NAMES, how_tested, strata_words
+from ..words import counted, percent, visit_names
 from . import pictures
 from .document import Block, Bullets, Column, Section, Table, Text
 from .phrases import (

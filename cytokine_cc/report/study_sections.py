@@ -13,17 +13,8 @@ from ..kernels.common import BASELINE, BETWEEN, WITHIN
 from ..labels import as_labels
 from ..plan import Plan
 from ..study import Study
-from ..wording import (
-    SIMULATED,
-    counted,
-    in_model,
-    model_alone,
-    percent,
-    semi_paired_text,
-    simulated_from,
-    visit_name,
-    visit_names,
-)
+from ..wording import SIMULATED, in_model, model_alone, semi_paired_text, simulated_from
+from ..words import counted, percent, visit_name, visit_names
 from . import pictures
 from .document import Block, Bullets, Column, Facts, Section, Table, Text
 from .entered import analysed, in_strata, one_kind_text, only_strata

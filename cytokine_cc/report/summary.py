@@ -14,7 +14,8 @@ from ..panel import State
 from ..questions import Question
 from ..results import Results
 from ..study import Study
-from ..wording import CORRECTION_NAMES, counted, joined, p_text, simulated_text
+from ..wording import CORRECTION_NAMES, simulated_text
+from ..words import counted, joined, p_text
 
 WIDTH = 100
 _MOST = 12
