@@ -74,7 +74,7 @@ def _small_clda(analysis: Analysis) -> Iterator[str]:
         yield (
             f"clda in small groups (down to {counted(int(least), 'subject')}): its standard error takes the slope of later "
             "values on the baseline as known, so that it rejects too often there (of 20,000 simulated studies without a "
-            "difference 5.4% at 30 against 22, 6.7% at 10 against 10, at a level of 5%; more where visits are missing); ancova "
+            "difference 5.4% at 30 against 22, 6.5% at 10 against 10, at a level of 5%; more where visits are missing); ancova "
             "holds the level."
         )
 
