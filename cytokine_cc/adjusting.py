@@ -77,9 +77,7 @@ def silent_covariates(question: Question, visit: int | None, arrays: StudyArrays
     """
     if not question.covariates:
         return []
-    sets = np.zeros(arrays.case.shape, dtype=np.int64)
-    if question.entry.sets:
-        sets = strata_of(arrays) if arrays.stratum is None else arrays.stratum
+    sets = sets_of(arrays) if question.entry.sets else np.zeros(arrays.case.shape, dtype=np.int64)
     lacks = missing_covariates(question, visit, arrays)
     if "visits" in question.entry.takes:  # a plate that is not known costs a sample, not the subject
         lacks.pop("plate", None)
@@ -164,6 +162,11 @@ def _of_subject(covariate: Covariate, arrays: StudyArrays) -> np.ndarray:
         later = _indicators(later, covariate.levels) if covariate.levels else later[..., None, :]
         found = np.where(np.isnan(found), later, found)
     return found
+
+
+def sets_of(arrays: StudyArrays) -> np.ndarray:
+    """Return the matched set, or stratum of frequency matching, of each subject, (..., subjects); -1: in none."""
+    return strata_of(arrays) if arrays.stratum is None else arrays.stratum
 
 
 def strata_of(arrays: StudyArrays) -> np.ndarray:

@@ -206,8 +206,9 @@ def _entering_by_visit(
     by_visit = np.stack([np.where(gone, np.nan, own.y) for own in found], axis=-2)
     lacks = np.isnan(by_visit).any(axis=-2) & ~gone
     counts[Note.SEMI_PAIRED] = count(lacks)
-    lost = [count(~np.isnan(own.y) & np.isnan(left.y) & ~gone) for own, left in zip(given, found, strict=True)]
-    counts[Note.NO_PLATE] = np.sum(lost, axis=0)
+    if columns is not None:
+        lost = [count(~np.isnan(own.y) & np.isnan(left.y) & ~gone) for own, left in zip(given, found, strict=True)]
+        counts[Note.NO_PLATE] = np.sum(lost, axis=0)
     visits = tuple(sides.take(by_visit, name) for name in ("case", "control"))
     return values, options | {"visits": visits, "at": at}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .adjusting import strata_of
+from .adjusting import sets_of
 from .arrays import Response, StudyArrays
 from .errors import OptionError, quoted
 from .kernels import TESTS, Test
@@ -51,8 +51,7 @@ class Sides:
     def sets(self) -> np.ndarray:
         """Matched set, or stratum of frequency matching, of each subject, (..., subjects); -1: in none."""
         if self._sets is None:
-            stratum = self._arrays.stratum
-            self._sets = strata_of(self._arrays) if stratum is None else stratum
+            self._sets = sets_of(self._arrays)
         return self._sets
 
     def take(self, array: np.ndarray, group: str) -> np.ndarray:

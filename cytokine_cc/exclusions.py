@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from .adjusting import missing_covariates
+from .adjusting import missing_covariates, places_of
 from .covariates import arrays_for
 from .engine import Contrast, contrasts_of
 from .errors import Faults, NonPositiveError, StudyError
@@ -114,8 +114,7 @@ def _places(study: Study, question: Question, contrast: Contrast) -> list[tuple[
     n = len(study.baseline_visits)
     later = [] if contrast.visit is None else [contrast.visit]
     if "visits" in question.entry.takes:
-        asked = getattr(question, "visits", None) or study.visits
-        later = [study.visits.index(label) for label in asked]
+        later = [place for place in places_of(question, study.arrays) if place is not None]
     return [*((study.visits[v], slice(n + v, n + v + 1)) for v in later), (study.baseline, slice(0, n))]
 
 

@@ -219,7 +219,7 @@ class Plan:
                 raise OptionError(f"{where}: [plan.{kind}] must be a table; got {own!r}. Leave out a question that is not asked.")
             test = TESTS.get(str(own.get("test", "")))
             more = [] if test is None else test.options
-            known_keys(f"{where}: [plan.{kind}]", own, [*allowed, *dict.fromkeys([*more, *(set(own) & OPTIONS)])])
+            known_keys(f"{where}: [plan.{kind}]", own, [*allowed, *sorted({*more, *OPTIONS.intersection(own)})])
             try:
                 questions[kind] = question_of(KINDS[kind], {**shared, **own})
             except OptionError as error:
