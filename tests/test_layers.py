@@ -14,7 +14,7 @@ ORDER = (
     "errors labels versions toml_files text_files panel arrays readers limits design study matching balance covariates "
     "kernels multiplicity principal words wording shown questions plan adjusting responses entering results shared_result "
     "engine exclusions assembly summaries correlations analysis side_by_side plate_effects shared_signal config "
-    "quickstart simulation plots report cli"
+    "quickstart simulation checks plots report cli"
 ).split()
 NO_PANDAS = [
     *sorted((PACKAGE / "kernels").glob("*.py")),

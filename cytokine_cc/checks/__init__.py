@@ -1,0 +1,1 @@
+"""Checks: of the library, for a reviewer; of a study's data, before any test."""
