@@ -9,6 +9,9 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from . import plots
     from .analysis import Analysis, analyze, change_between, change_within, compare_baseline
     from .balance import balance_table
+    from .checks.check_report import CheckReport
+    from .checks.library import run_checks
+    from .checks.study_checks import check_study
     from .config import load_study
     from .correlations import correlation_table
     from .design import Design
@@ -20,11 +23,13 @@ if TYPE_CHECKING:  # for editors and type checkers; tests/test_docs.py holds it 
     from .plate_effects import PlateCheck, plate_check
     from .questions import Baseline, ChangeBetween, ChangeWithin
     from .readers import read_panel
+    from .report.checks import write_checks
     from .report.writing import write_report
     from .results import Results
     from .shared_result import CommonShift
     from .shared_signal import common_shift
     from .side_by_side import SideBySide, change_side_by_side
+    from .simulation.comparison import PlanComparison, compare_plans
     from .simulation.error_rates import ErrorRates, certify
     from .simulation.patterns import Pattern
     from .simulation.scenario import Scenario, load_scenario
@@ -72,9 +77,16 @@ _PUBLIC = {
     "Pattern": "simulation.patterns",
     "certify": "simulation.error_rates",
     "ErrorRates": "simulation.error_rates",
+    "compare_plans": "simulation.comparison",
+    "PlanComparison": "simulation.comparison",
+    # review
+    "check_study": "checks.study_checks",
+    "run_checks": "checks.library",
+    "CheckReport": "checks.check_report",
     # show
     "plots": "",
     "write_report": "report.writing",
+    "write_checks": "report.checks",
     # errors
     "CytokineError": "errors",
     "PanelError": "errors",

@@ -143,16 +143,17 @@ def _shell(path: str) -> str:
 @_N_SIM
 @click.option("--seed", default=1, show_default=True, help="Seed of the simulated studies.")
 @_JOBS
+@click.option("--checkpoint", metavar="DIR", help="Keep finished studies here; a run that was stopped goes on from them.")
 @click.option("--out", metavar="FILE.CSV", help="Write all rates, by analyte, to this file.")
-def certify(study: str, name: str, n_sim: int, seed: int, jobs: int, out: str | None) -> None:
+def certify(study: str, name: str, n_sim: int, seed: int, jobs: int, checkpoint: str | None, out: str | None) -> None:
     """Say how often the plan of a study file is right and wrong, if scenario NAME is true.
 
     NAME is a scenario that comes with the library, such as null, or a scenario file.
     """
-    _guarded(lambda: _certify(study, name, n_sim, seed, jobs, out))
+    _guarded(lambda: _certify(study, name, n_sim, seed, jobs, checkpoint, out))
 
 
-def _certify(study: str, name: str, n_sim: int, seed: int, jobs: int, out: str | None) -> None:
+def _certify(study: str, name: str, n_sim: int, seed: int, jobs: int, checkpoint: str | None, out: str | None) -> None:
     from .config import find_study, read_study_file
     from .report.rates import rates_text
     from .simulation.error_rates import certify as certify_plan
@@ -161,11 +162,51 @@ def _certify(study: str, name: str, n_sim: int, seed: int, jobs: int, out: str |
     scenario = load_scenario(name)
     plan = read_study_file(find_study(study)).plan
     _check_plan(plan, scenario, f"{study}, plan on scenario {scenario.name!r}")
-    rates = certify_plan(plan, scenario, n_sim=n_sim, seed=seed, n_jobs=jobs)
+    rates = certify_plan(plan, scenario, n_sim=n_sim, seed=seed, n_jobs=jobs, checkpoint=checkpoint)
     if out is not None:
         rates.to_csv(out)
     click.echo(rates_text(rates, plan, scenario))
     click.echo(f"Written to {out}." if out is not None else "Add --out FILE.CSV to write all rates, by analyte.")
+
+
+@main.command()
+@click.argument("study", metavar="[STUDY.TOML]", required=False)
+@click.option("--full", is_flag=True, help="All checks of the library, with long simulations: minutes instead of seconds.")
+@_JOBS
+@click.option("--out", metavar="DIR", help="Write a page and the tables to this folder.")
+def check(study: str | None, full: bool, jobs: int, out: str | None) -> None:
+    """Check the library, or the data of a study before any test.
+
+    Without a study file: does this library, on this machine, do what it says? With one: facts about its data, one verdict each;
+    add --full for the library as well. The exit code is 1 when a check fails.
+    """
+    _guarded(lambda: _check(study, full, jobs, out))
+
+
+def _check(study: str | None, full: bool, jobs: int, out: str | None) -> None:
+    from .report.checks import checks_text, write_checks
+
+    _check_folder(out)
+    reports = []
+    if study is not None:
+        from .checks.study_checks import check_study
+        from .config import find_study, read_study_file
+
+        read = read_study_file(find_study(study))
+        reports.append(check_study(read.study, read.plan))
+        click.echo(checks_text(reports[0]))
+    if study is None or full:
+        from .checks.library import run_checks
+
+        reports.append(run_checks("full" if full else "quick", n_jobs=jobs))
+        click.echo(checks_text(reports[-1]))
+    if out is not None:
+        page = write_checks(reports, out)
+        click.echo(f"Written to {out}: {page.name}, checks.csv, check_rows.csv")
+    else:
+        click.echo("Add --out DIR to write a page and the tables.")
+    if not all(report.passed for report in reports):
+        sys.exit(1)
 
 
 def _check_plan(plan: Plan, scenario: Scenario, where: str) -> None:

@@ -18,6 +18,7 @@ from ..words import counted, joined
 PASS, WARN, FAIL, NOT_APPLICABLE = VERDICTS = ("pass", "warn", "fail", "not applicable")
 CHECK_COLUMNS = ("name", "about", "expected", "why", "observed", "verdict", "n_rows", "reference")
 PLACE_COLUMNS = ("name", "file", "row", "subject", "visit", "plate", "matched_set", "analyte", "found")
+_SAID = {FAIL: "failed", WARN: "with a warning", NOT_APPLICABLE: "not applicable", PASS: "passed"}
 _SHOWN = ["name", "observed", "verdict"]
 _SPELLED = 5  # failed checks that an error spells out
 
@@ -167,7 +168,7 @@ class CheckReport:
         str
         """
         counts = self.table["verdict"].value_counts()
-        said = [f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts]
+        said = [f"{counts[verdict]} {word}" for verdict, word in _SAID.items() if verdict in counts]
         return f"{self.meta.get('what', 'Checks')}: {counted(len(self), 'check')}, {joined(said) or 'none'}."
 
     def to_csv(self, path: Any = None) -> str | None:
