@@ -19,7 +19,7 @@ from ..text_files import save_text
 from ..versions import versions
 from .measures import Rows, Tally, family_measures, measures_of, pattern_measure
 from .patterns import Pattern
-from .replicates import Work, blocks_of
+from .replicates import Work, blocks_of, total_of
 
 RATE_COLUMNS: dict[str, str] = {
     "question": TEXT, "contrast": TEXT, "visit": TEXT, "test": TEXT, "adjust": TEXT, "measure": TEXT, "analyte": TEXT,
@@ -230,22 +230,28 @@ def certify(
     true_or_false("intervals", intervals)
     if progress is not None:
         true_or_false("progress", progress)
+    work, not_asked = prepared(plan, scenario, seed, intervals, patterns)
+    return rates_of(work, total_of(blocks_of(work, n_sim, n_jobs, progress)), not_asked, n_sim)
+
+
+def prepared(plan: Plan, scenario: Any, seed: int, intervals: bool, patterns: Any) -> tuple[Work, tuple[Pattern, ...]]:
+    """Return the work of a plan, which takes the seeds that it lacks from `seed`, and the patterns that it cannot tell."""
     asked: dict[str, Any] = {question.kind: seeded(question, seed) for question in plan.questions}
     plan = replace(plan, **asked)
     looked_for, not_asked = _patterns_of(plan, scenario, patterns)
-    work = Work.prepare(plan, scenario, looked_for, seed, intervals)
-    total: list[Tally] = []
-    for block in blocks_of(work, n_sim, n_jobs, progress):
-        total = total or [Tally.zero(now) for now in block]
-        total = [before.add(now) for before, now in zip(total, block, strict=True)]
+    return Work.prepare(plan, scenario, looked_for, seed, intervals), not_asked
+
+
+def rates_of(work: Work, total: list[Tally], not_asked: Sequence[Pattern], n_sim: int) -> ErrorRates:
+    """Return the table that follows from the totals."""
     meta = {
-        "plan": {question.kind: question.plain() for question in plan.questions},
-        "alpha": plan.alpha,
-        "scenario": scenario.name,
-        "patterns": [pattern.to_table() for pattern in (*looked_for, *not_asked)],
-        "seed": seed,
+        "plan": {question.kind: question.plain() for question in work.plan.questions},
+        "alpha": work.plan.alpha,
+        "scenario": work.scenario.name,
+        "patterns": [pattern.to_table() for pattern in (*work.patterns, *not_asked)],
+        "seed": work.seed,
         "n_sim": n_sim,
-        "intervals": intervals,
+        "intervals": work.intervals,
         "versions": dict(versions()),
     }
     return ErrorRates(_table(_columns(work, total, not_asked, n_sim)), meta)

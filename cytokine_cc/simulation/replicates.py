@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,9 +23,24 @@ CHUNK_VALUES = 8_000_000  # studies so large that a chunk would hold more than t
 _PATIENCE = 2.0  # seconds of work after which a progress bar shows on a terminal
 
 
+class Counts(Protocol):
+    """What `blocks_of` runs."""
+
+    @property
+    def step(self) -> int:
+        """How many replicates a block has."""
+
+    def __call__(self, replicates: range) -> list[Tally]:
+        """Return what was counted over a block, the same in number and shape for every block."""
+
+
 @dataclass(frozen=True, eq=False)
 class Work:
-    """All that a worker needs to draw, analyse and count a block of replicates."""
+    """All that a worker needs to draw, analyse and count a block of replicates.
+
+    Several plans can be counted on the same draw: ``work.count(arrays, replicates)`` with arrays from any of their works, whose
+    chunks and steps are the same, since they depend on the scenario alone.
+    """
 
     plan: Plan
     scenario: Any
@@ -40,7 +55,8 @@ class Work:
     def prepare(cls, plan: Plan, scenario: Any, patterns: tuple[Pattern, ...], seed: int, intervals: bool) -> Work:
         """Run one replicate, which finds what the design does not allow, and settle sizes and truths."""
         work = cls(plan, scenario, patterns, seed, intervals)
-        arrays, answers = work.answers(range(1))
+        arrays = work.draw(range(1))
+        answers = work.analyse(arrays, range(1))
         work.shown(arrays, answers)
         values = max(arrays.value.size, getattr(scenario, "values_per_study", 0))
         chunk = max(1, min(CHUNK, CHUNK_VALUES // values))
@@ -51,11 +67,14 @@ class Work:
         )
         return replace(work, targets=targets, chunk=chunk, step=step)
 
-    def answers(self, replicates: range) -> tuple[StudyArrays, list[list[Contrast]]]:
-        """Draw replicates and run the plan on them."""
-        arrays = self.scenario.draw_arrays(self.seed, replicates)
+    def draw(self, replicates: range) -> StudyArrays:
+        """Draw replicates."""
+        return self.scenario.draw_arrays(self.seed, replicates)
+
+    def analyse(self, arrays: StudyArrays, replicates: range) -> list[list[Contrast]]:
+        """Run the plan on replicates that were drawn."""
         try:
-            return arrays, run(self.plan.questions, arrays, intervals=self.intervals)
+            return run(self.plan.questions, arrays, intervals=self.intervals)
         except NonPositiveError as error:
             replicate, visit, analyte, _ = (int(i) for i in error.cells[0])
             raise OptionError(
@@ -63,6 +82,11 @@ class Work:
                 f"{replicates[replicate]}, visit {self.scenario.visits[visit]!r}, analyte {self.scenario.analytes[analyte]!r}. "
                 "Use scale='raw', or a scenario of positive values."
             ) from None
+
+    def answers(self, replicates: range) -> tuple[StudyArrays, list[list[Contrast]]]:
+        """Draw replicates and run the plan on them."""
+        arrays = self.draw(replicates)
+        return arrays, self.analyse(arrays, replicates)
 
     def shown(self, arrays: StudyArrays, answers: list[list[Contrast]]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return for each pattern, and for all, which replicates show it and which could not be tested."""
@@ -77,8 +101,12 @@ class Work:
         return found
 
     def __call__(self, replicates: range) -> list[Tally]:
+        """Draw replicates and count."""
+        return self.count(self.draw(replicates), replicates)
+
+    def count(self, arrays: StudyArrays, replicates: range) -> list[Tally]:
         """Return the tallies: by question its contrasts and, where its family is "all", the whole; then the patterns."""
-        arrays, answers = self.answers(replicates)
+        answers = self.analyse(arrays, replicates)
         alpha, tallies = self.plan.alpha, []
         for question, contrasts, targets in zip(self.plan.questions, answers, self.targets, strict=True):
             tallies += [tally(contrast, target, alpha, self.chunk) for contrast, target in zip(contrasts, targets, strict=True)]
@@ -100,7 +128,16 @@ def _targets(
         yield Target(question, label, at, *truth, first, estimates, estimand in ("mean", "odds"), intervals)
 
 
-def blocks_of(work: Work, n_sim: int, n_jobs: int, progress: bool | None) -> Iterator[list[Tally]]:
+def total_of(blocks: Iterable[list[Tally]]) -> list[Tally]:
+    """Add the tallies of the blocks up, in order."""
+    total: list[Tally] = []
+    for block in blocks:
+        total = total or [Tally.zero(now) for now in block]
+        total = [before.add(now) for before, now in zip(total, block, strict=True)]
+    return total
+
+
+def blocks_of(work: Counts, n_sim: int, n_jobs: int, progress: bool | None) -> Iterator[list[Tally]]:
     """Yield the tallies of the blocks, in order."""
     from joblib import Parallel, delayed
     from tqdm import tqdm
