@@ -44,6 +44,11 @@ def more_variants(name: str, kind: str) -> list[dict]:
     return found
 
 
+def is_first(kind: str, name: str, rule: str) -> bool:
+    """Rules are one code for all tests, so that the others are run in long."""
+    return rule == TESTS[name].rules_for(kind)[0]
+
+
 @pytest.fixture(scope="module")
 def scenario() -> Scenario:
     """Pairs, three visits, plates, limits, missing samples and values, extrapolated numbers."""
@@ -61,11 +66,15 @@ def studies(scenario):
     return [scenario.draw(SEED, k) for k in range(N)]
 
 
-@pytest.mark.parametrize(("kind", "name", "rule"), CHOICES, ids=lambda value: str(value))
+@pytest.mark.parametrize(
+    ("kind", "name", "rule"),
+    [pytest.param(*choice, marks=[] if is_first(*choice) else pytest.mark.slow) for choice in CHOICES],
+    ids=lambda value: str(value),
+)
 def test_every_test_and_rule(kind, name, rule, scenario, batch, studies):
     tested = 0
     slow = (name, rule) == ("tobit_paired", "censored")
-    first = rule == TESTS[name].rules_for(kind)[0]  # rules are one code for all tests
+    first = is_first(kind, name, rule)
     for i, options in enumerate(VARIANTS[:1] if slow or not first else VARIANTS + more_variants(name, kind)):
         matching = {} if TESTS[name].matched or kind not in ("baseline", "change_between") else {"ignore_matching": True}
         matching |= {"seed": 1, "n_resamples": 99} if "resamples" in TESTS[name].takes else {}

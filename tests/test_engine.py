@@ -114,7 +114,13 @@ def assert_equal(got, want, index=()) -> None:
 
 
 @pytest.mark.parametrize(
-    ("by_replicate", "n_baseline", "lead"), [(True, 1, (3,)), (True, 2, (2, 2)), (False, 1, (2,)), (False, 2, (3,))]
+    ("by_replicate", "n_baseline", "lead"),
+    [
+        pytest.param(True, 1, (3,), marks=pytest.mark.slow),
+        (True, 2, (2, 2)),
+        (False, 1, (2,)),
+        pytest.param(False, 2, (3,), marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("sets", [False, True])
 @pytest.mark.parametrize("kind", KINDS_OF_DATA)
