@@ -1,0 +1,85 @@
+"""Numbers against numbers: what checks of the library share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..words import counted
+from .check_report import Finding
+
+_MOST_ROWS = 20  # differences that a check spells out
+
+
+def stored(name: str) -> Any:
+    """Return the path of a file that ships with the checks."""
+    return resources.files("cytokine_cc") / "data" / "checks" / name
+
+
+def read_cells(name: str) -> pd.DataFrame:
+    """Read a shipped table as text, every digit as it stands."""
+    with stored(name).open(encoding="utf-8") as stream:
+        return pd.read_csv(stream, dtype=str, keep_default_na=False)
+
+
+def relative_error(got: Any, want: Any) -> np.ndarray:
+    """Return how far numbers are from those expected, relative to these; infinite where one is NaN and the other is not."""
+    got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
+    same = (got == want) | (np.isnan(got) & np.isnan(want))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.abs(got - want) / np.abs(want)
+    return np.where(same, 0.0, np.where(np.isnan(error), np.inf, error))
+
+
+@dataclass
+class Comparison:
+    """Numbers compared so far: how many, the worst, and those that differ by more than is allowed."""
+
+    n: int = 0
+    worst: float = 0.0
+    where: str = ""
+    rows: list[dict[str, str]] = field(default_factory=list)
+    n_bad: int = 0
+
+    def add(self, got: Any, want: Any, tolerance: Any, places: Iterable[Mapping[str, Any]], what: str = "") -> None:
+        """Compare arrays of one shape, flat; `places` tells where each number stands, `what` what it is."""
+        errors = np.ravel(relative_error(got, want))
+        self.n += len(errors)
+        share = errors / tolerance
+        for i, place in enumerate(places):
+            if errors[i] > self.worst:
+                self.worst, self.where = float(errors[i]), ", ".join([*map(str, place.values()), what])
+            if not share[i] <= 1:
+                self.n_bad += 1
+                if len(self.rows) < _MOST_ROWS:
+                    found = f"{what} {np.ravel(got)[i]:.15g}, expected {np.ravel(want)[i]:.15g}"
+                    self.rows.append({**{key: str(value) for key, value in place.items()}, "found": found})
+
+    def finding(self, more: str = "") -> Finding:
+        """Say how it came out."""
+        if not self.n:
+            return Finding("fail", "nothing was compared")
+        worst = (
+            f"the largest relative error is {self.worst:.1e} ({self.where})" if self.worst else "all are equal to the last bit"
+        )
+        bad = f"; {self.n_bad:,} differ by more than is allowed" if self.n_bad else ""
+        return Finding.of(not self.n_bad, f"{counted(self.n, 'number')} compared: {worst}{bad}{more}", self.rows)
+
+
+def as_printed(got: Mapping[str, float], printed: Mapping[str, str]) -> Finding:
+    """Compare numbers with printed ones: they must round to them."""
+    rows, said = [], []
+    for name, text in printed.items():
+        digits = len(text.partition(".")[2].partition("e")[0])
+        power = int(text.partition("e")[2] or 0)
+        value = float(got[name])
+        said.append(f"{name} {value:.{digits}{'e' if power else 'f'}}")
+        if not abs(value - float(text)) <= 0.5001 * 10.0 ** (power - digits):
+            rows.append({"found": f"{name} {value:.10g}, printed {text}"})
+    wrong = f"; printed otherwise: {', '.join(row['found'] for row in rows)}" if rows else ", as printed"
+    return Finding.of(not rows, ", ".join(said) + wrong, rows)
