@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import CytokineError, OptionError, quoted
+from ..errors import CytokineError, OptionError, one_of, quoted
 from ..results import count_column, rows_where, text_column
 from ..shown import as_html, as_text
 from ..text_files import save_text
@@ -47,6 +47,9 @@ class Finding:
     verdict: str
     observed: str
     rows: Sequence[Mapping[str, Any]] = ()
+
+    def __post_init__(self) -> None:
+        one_of("verdict", self.verdict, VERDICTS)
 
     @classmethod
     def of(cls, good: bool, observed: str, rows: Sequence[Mapping[str, Any]] = (), otherwise: str = FAIL) -> Finding:
