@@ -17,6 +17,7 @@ from ..questions import seeded
 from ..results import COUNT, NUMBER, TEXT, count_column, read_columns, rows_where, text_column
 from ..text_files import save_text
 from ..versions import versions
+from .checkpoint import Checkpoint
 from .measures import Rows, Tally, family_measures, measures_of, pattern_measure
 from .patterns import Pattern
 from .replicates import Work, blocks_of, total_of
@@ -170,6 +171,7 @@ def certify(
     intervals: bool = True,
     patterns: Sequence[Pattern] | None = None,
     progress: bool | None = None,
+    checkpoint: Any = None,
 ) -> ErrorRates:
     """How often is a plan right, and how often wrong, if a scenario is true?
 
@@ -196,6 +198,9 @@ def certify(
         direction of a user's own test) has a row without an estimate.
     progress : bool, optional
         A progress bar on standard error. None: if that is a terminal, once the work has taken two seconds.
+    checkpoint : path, optional
+        A folder that keeps finished blocks of studies, made if need be. A run that died goes on from there when it is called
+        again, also with a larger `n_sim`; the answer is the same to the last bit. ``docs/scaling.md`` tells more.
 
     Returns
     -------
@@ -205,7 +210,13 @@ def certify(
     ------
     OptionError
         A plan that the scenario's design does not allow; a pattern in `patterns` about a question that the plan does not
-        ask.
+        ask. A checkpoint of another simulation (the message says what differs), or of a test that is a function, which cannot be
+        told from another; a folder that cannot be written to, or is full: finished blocks stay.
+
+    Warns
+    -----
+    AnalysisWarning
+        Blocks of the checkpoint that are damaged, or not of this simulation; they are computed again.
 
     Notes
     -----
@@ -231,7 +242,8 @@ def certify(
     if progress is not None:
         true_or_false("progress", progress)
     work, not_asked = prepared(plan, scenario, seed, intervals, patterns)
-    return rates_of(work, total_of(blocks_of(work, n_sim, n_jobs, progress)), not_asked, n_sim)
+    folder = None if checkpoint is None else Checkpoint(checkpoint, {"what": "certify", **work.description()})
+    return rates_of(work, total_of(blocks_of(work, n_sim, n_jobs, progress, folder)), not_asked, n_sim)
 
 
 def prepared(plan: Plan, scenario: Any, seed: int, intervals: bool, patterns: Any) -> tuple[Work, tuple[Pattern, ...]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -15,12 +17,17 @@ from ..engine import Contrast, run
 from ..errors import NonPositiveError, OptionError
 from ..plan import Plan
 from ..questions import Question
+from .checkpoint import Checkpoint
 from .measures import CHUNK, KNOWN_ESTIMANDS, Tally, Target, tally, tally_family, tally_flags, truth_of
+from .packing import made_by, pack, unpack
 from .patterns import Pattern
 
 BLOCK_VALUES = 1_000_000  # values drawn at a time, cohorts included; blocks change nothing but memory and speed
 CHUNK_VALUES = 8_000_000  # studies so large that a chunk would hold more than this get smaller chunks
 _PATIENCE = 2.0  # seconds of work after which a progress bar shows on a terminal
+_WORDS = ("title", "about", "from", "published", "plan", "pattern")  # of a scenario file: what no draw depends on
+_WAVE = 4  # blocks for each worker at a time, where a backend hands results back only together
+_HERE = uuid.uuid4().hex  # of this interpreter; a fork of it has another process number
 
 
 class Counts(Protocol):
@@ -88,6 +95,31 @@ class Work:
         arrays = self.draw(replicates)
         return arrays, self.analyse(arrays, replicates)
 
+    def description(self) -> dict[str, Any]:
+        """Return all that decides the counts, as plain values; `OptionError` where that cannot be said."""
+        content = getattr(self.scenario, "content", None)
+        if content is None:
+            raise OptionError(
+                f"scenario {self.scenario.name!r} has no content to tell it by, so that no checkpoint can be kept. Use a "
+                "Scenario, or leave `checkpoint` out."
+            )
+        for question in self.plan.questions:
+            if callable(question.test):
+                raise OptionError(
+                    f"{question.kind}: a test that is a function ({question.entry.name}) cannot be told from another of that "
+                    "name, so that no checkpoint can be kept. Name a test of the library, or leave `checkpoint` out."
+                )
+        return {
+            "plan": {question.kind: question.plain() for question in self.plan.questions},
+            "alpha": self.plan.alpha,
+            "patterns": [pattern.to_table() for pattern in self.patterns],
+            "scenario": {name: table for name, table in content.items() if name not in _WORDS},
+            "seed": self.seed,
+            "intervals": self.intervals,
+            "chunk": self.chunk,
+            "step": self.step,
+        }
+
     def shown(self, arrays: StudyArrays, answers: list[list[Contrast]]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return for each pattern, and for all, which replicates show it and which could not be tested."""
         by_kind = dict(zip([question.kind for question in self.plan.questions], answers, strict=True))
@@ -137,16 +169,90 @@ def total_of(blocks: Iterable[list[Tally]]) -> list[Tally]:
     return total
 
 
-def blocks_of(work: Counts, n_sim: int, n_jobs: int, progress: bool | None) -> Iterator[list[Tally]]:
-    """Yield the tallies of the blocks, in order."""
-    from joblib import Parallel, delayed
+def blocks_of(
+    work: Counts,
+    n_sim: int,
+    n_jobs: int,
+    progress: bool | None,
+    checkpoint: Checkpoint | None = None,
+    record: Callable[..., Any] = Tally,
+) -> Iterator[list[Any]]:
+    """Yield the results of the blocks, in order.
+
+    Parameters
+    ----------
+    work : callable
+        Told a range of replicates, it returns a list of results, each a tuple of mappings name -> array.
+    n_sim : int
+    n_jobs : int
+        As in `certify`.
+    progress : bool or None
+        As in `certify`.
+    checkpoint : Checkpoint, optional
+        Blocks that it has are not computed; those computed are put there before they are yielded.
+    record : callable
+        Makes a result of its mappings, where it comes from a file or another process.
+    """
     from tqdm import tqdm
 
     blocks = [range(start, min(n_sim, start + work.step)) for start in range(0, n_sim, work.step)]
+    stored = set() if checkpoint is None else checkpoint.stored(blocks)
+    job = _Job(work, "" if checkpoint is None else checkpoint.key, _process())
+    computed = _computed(job, [block for block in blocks if block not in stored], n_jobs)
     hidden = not sys.stderr.isatty() if progress is None else not progress
-    delay = _PATIENCE if progress is None else 0.0
-    parallel = Parallel(n_jobs=None if n_jobs == 1 else int(n_jobs), prefer="threads", return_as="generator")
-    with tqdm(total=n_sim, unit=" studies", file=sys.stderr, disable=hidden, delay=delay) as bar:
-        for block, found in zip(blocks, parallel(delayed(work)(block) for block in blocks), strict=True):
+    delay, done = _PATIENCE if progress is None else 0.0, sum(map(len, stored))
+    with tqdm(total=n_sim, initial=done, unit=" studies", file=sys.stderr, disable=hidden, delay=delay) as bar:
+        for block in blocks:
+            found = checkpoint.read(block, record) if checkpoint is not None and block in stored else None
+            if found is not None:
+                yield found
+                continue
+            data = job(block) if block in stored else next(computed)  # stored, and gone since
+            if checkpoint is not None and isinstance(data, bytes):
+                checkpoint.write(block, data)
             bar.update(len(block))
-            yield found
+            yield _opened(data, record) if isinstance(data, bytes) else data
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A work as workers do it: for a checkpoint, or in another process, the results are packed."""
+
+    work: Counts
+    key: str
+    caller: tuple[str, int]
+
+    def __call__(self, replicates: range) -> list[Any] | bytes:
+        found = self.work(replicates)
+        return pack(found, self.key, replicates) if self.key or self.caller != _process() else found
+
+
+def _process() -> tuple[str, int]:
+    return _HERE, os.getpid()
+
+
+def _opened(data: bytes, record: Callable[..., Any]) -> list[Any]:
+    """Return the results that a worker packed; one that computes with other versions would mix two simulations."""
+    found = unpack(data, record)
+    other = [
+        f"{name} {version}, not {made_by()[name]}" for name, version in found["made_by"].items() if version != made_by()[name]
+    ]
+    if other:
+        raise OptionError(f"a worker computes with {'; '.join(other)}. Install the same versions where the workers run.")
+    return found["results"]
+
+
+def _computed(job: _Job, blocks: list[range], n_jobs: int) -> Iterator[Any]:
+    """Compute blocks on joblib's workers, and yield them in order as they come."""
+    from joblib import Parallel, delayed
+
+    how: dict[str, Any] = {"n_jobs": None if n_jobs == 1 else int(n_jobs), "prefer": "threads"}
+    try:
+        parallel = Parallel(**how, return_as="generator")
+    except ValueError:  # this backend hands results back only all at once
+        parallel = Parallel(**how)
+        wave = _WAVE * max(1, parallel.n_jobs)
+        for start in range(0, len(blocks), wave):
+            yield from parallel(delayed(job)(block) for block in blocks[start : start + wave])
+        return
+    yield from parallel(delayed(job)(block) for block in blocks)
