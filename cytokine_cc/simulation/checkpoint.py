@@ -100,8 +100,8 @@ class Checkpoint:
         except OSError as error:
             left, why = len(data) * (self._total - len(self._safe)), error.strerror or error
             raise OptionError(
-                f"{self.folder}: a finished block could not be written ({why}). It needs {len(data):,} bytes, all that are "
-                f"missing about {left:,}. {len(self._safe):,} of {self._total:,} blocks are safe there, and none is half-written. "
+                f"{self.folder}: a finished block could not be written ({why}). It needs {len(data):,} bytes, all those missing "
+                f"about {left:,}. {len(self._safe):,} of {self._total:,} blocks are safe there, and none is half-written. "
                 "Make room and call again with the same checkpoint: it goes on from them."
             ) from None
         self._safe.add(block)
