@@ -50,11 +50,11 @@ class Comparison:
         """Compare arrays of one shape, flat; `places` tells where each number stands, `what` what it is."""
         errors = np.ravel(relative_error(got, want))
         self.n += len(errors)
-        share = errors / tolerance
+        bad = ~(errors <= tolerance)
         for i, place in enumerate(places):
             if errors[i] > self.worst:
                 self.worst, self.where = float(errors[i]), ", ".join([*map(str, place.values()), what])
-            if not share[i] <= 1:
+            if bad[i]:
                 self.n_bad += 1
                 if len(self.rows) < _MOST_ROWS:
                     found = f"{what} {np.ravel(got)[i]:.15g}, expected {np.ravel(want)[i]:.15g}"

@@ -9,11 +9,12 @@ from typing import Any
 
 from ..errors import OptionError, one_of, true_or_false
 from ..versions import versions
+from .agreement import AGREEMENT
 from .check_report import Check, CheckReport, carry_out
 from .textbook import TEXTBOOK
 
 LEVELS = ("quick", "full")
-CHECKS: tuple[Check, ...] = (*TEXTBOOK,)
+CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK)
 
 
 def run_checks(level: str = "quick", *, n_jobs: int = -1, progress: bool | None = None) -> CheckReport:
