@@ -1,0 +1,176 @@
+"""Copies: two subjects, or two visits of one subject, with the same numbers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..plan import Plan
+from ..study import Study
+from ..words import counted
+from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
+from .facts import Facts, some
+
+COMMON = 0.1  # a number that more than this share of the samples hold says nothing of who is who
+CHANCE = 1e-4  # of all pairs of samples together
+LEAST, NEARLY, PARTLY = 3, 0.8, 0.2  # equal numbers; share of the numbers that are equal: a copy, a part of one
+_WITHIN = 5  # numbers of one subject agree by rounding more often than those of two
+_DENSE = 2500  # samples up to which pairs are counted in a table of all of them
+
+
+class Equal(NamedTuple):
+    """Pairs of samples with more equal numbers than rounding explains: positions, equal numbers, and how many both have."""
+
+    first: np.ndarray
+    second: np.ndarray
+    equal: np.ndarray
+    both: np.ndarray
+
+
+def equal_pairs(facts: Facts, *, within: bool) -> Equal:
+    """Find pairs of samples of one subject (`within`) or of two that share more numbers than chance.
+
+    Rounded numbers agree by chance: an analyte whose numbers agree in a share p of all pairs adds p to the number expected, and
+    the number found is held against a Poisson distribution with that mean (for one subject, five times it), times the number of
+    pairs.
+    """
+    from scipy.special import pdtrc
+
+    runs = _runs(facts.value)
+    n = runs.shape[1]
+    keys, counts = _shared(runs)
+    subject = facts.subjects()[0]
+    size = np.bincount(subject)
+    n_within = int((size * (size - 1) // 2).sum())
+    n_pairs = n_within if within else n * (n - 1) // 2 - n_within
+    first, second = keys // n, keys % n
+    asked = ((subject[first] == subject[second]) == within) & (counts >= LEAST)
+    first, second, counts = first[asked], second[asked], counts[asked]
+    expected = _expected(runs) * (_WITHIN if within else 1)
+    by_chance = n_pairs * pdtrc(counts - 1, expected)
+    kept = by_chance < CHANCE
+    first, second, counts = first[kept], second[kept], counts[kept]
+    there = ~np.isnan(facts.value)
+    telling = there & (runs >= 0)
+    both = np.array(
+        [(there[:, i] & there[:, j] & (telling[:, i] | telling[:, j])).sum() for i, j in zip(first, second, strict=True)],
+        dtype=np.int64,
+    )
+    part = counts >= PARTLY * both
+    return Equal(first[part], second[part], counts[part], both[part])
+
+
+def _runs(value: np.ndarray) -> np.ndarray:
+    """Number the distinct values of each analyte, (analytes, samples); -1 where missing or too common to tell anything."""
+    order = np.argsort(value, axis=-1, kind="stable")
+    ordered = np.take_along_axis(value, order, axis=-1)
+    with np.errstate(invalid="ignore"):
+        step = np.diff(ordered, axis=-1) > 1e-9 * np.abs(ordered[:, 1:])
+    number = np.concatenate([np.zeros((len(value), 1), dtype=np.int64), np.cumsum(step, axis=-1)], axis=-1)
+    n = value.shape[1]
+    flat = number + np.arange(len(value))[:, None] * n
+    count = np.bincount(flat.ravel(), minlength=len(value) * n)[flat]
+    number = np.where(np.isnan(ordered) | (count > max(2.0, COMMON * n)), -1, number)
+    out = np.empty_like(number)
+    np.put_along_axis(out, order, number, axis=-1)
+    return out
+
+
+def _shared(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count, for pairs of samples i < j, the analytes in which they hold the same number; pairs are written i * n + j."""
+    n = runs.shape[1]
+    order = np.argsort(runs, axis=-1, kind="stable")
+    ordered = np.take_along_axis(runs, order, axis=-1)
+    total = np.zeros(n * n if n <= _DENSE else 0, dtype=np.int64)
+    several: list[np.ndarray] = []
+    for lag in range(1, n):
+        same = (ordered[:, lag:] == ordered[:, :-lag]) & (ordered[:, lag:] >= 0)
+        if not same.any():
+            break
+        a, b = order[:, lag:][same], order[:, :-lag][same]
+        keys = np.minimum(a, b) * n + np.maximum(a, b)
+        if len(total):
+            total += np.bincount(keys, minlength=n * n)
+        else:
+            several.append(keys)
+    if len(total):
+        found = np.flatnonzero(total)
+        return found, total[found]
+    return np.unique(np.concatenate([*several, np.zeros(0, dtype=np.int64)]), return_counts=True)
+
+
+def _expected(runs: np.ndarray) -> float:
+    """Return how many numbers two samples share on average."""
+    m, n = runs.shape
+    flat = (runs + np.arange(m)[:, None] * n)[runs >= 0]
+    count = np.bincount(flat, minlength=1).astype(np.float64)
+    return float((count * (count - 1)).sum() / max(1, n * (n - 1)))
+
+
+def _duplicated(study: Study, plan: Plan | None) -> Finding:
+    facts = Facts(study)
+    if len(facts.analytes) < LEAST:
+        return Finding(NOT_APPLICABLE, f"{counted(len(facts.analytes), 'analyte')}: two subjects may well agree in all of them")
+    found = equal_pairs(facts, within=False)
+    n = len(np.unique(facts.subject))
+    if not len(found.first):
+        return Finding(PASS, f"no two of {counted(n, 'subject')} share more numbers than rounding explains")
+    rows, pairs = _rows(facts, found)
+    whole = found.equal >= NEARLY * found.both
+    names = {f"{facts.subject[i]} and {facts.subject[j]}" for i, j in zip(found.first[whole], found.second[whole], strict=True)}
+    if whole.any():
+        return Finding(FAIL, f"the same numbers under two names: {some(sorted(names))} ({pairs})", rows)
+    names = {f"{facts.subject[i]} and {facts.subject[j]}" for i, j in zip(found.first, found.second, strict=True)}
+    return Finding(WARN, f"more equal numbers than rounding explains: {some(sorted(names))} ({pairs})", rows)
+
+
+def _repeated(study: Study, plan: Plan | None) -> Finding:
+    facts = Facts(study)
+    if study.panel.samples["visit"].nunique() < 2:
+        return Finding(NOT_APPLICABLE, "one visit only")
+    if len(facts.analytes) < LEAST:
+        return Finding(NOT_APPLICABLE, f"{counted(len(facts.analytes), 'analyte')}: two visits may well agree in all of them")
+    found = equal_pairs(facts, within=True)
+    if not len(found.first):
+        return Finding(PASS, "no subject has two visits with more equal numbers than rounding explains")
+    rows, pairs = _rows(facts, found)
+    whole = found.equal >= NEARLY * found.both
+    names = sorted(set(facts.subject[found.first[whole] if whole.any() else found.first]))
+    if whole.any():
+        said = f"{counted(len(names), 'subject')} with the same numbers at two visits: {some(names)} ({pairs})"
+        return Finding(FAIL, said, rows)
+    return Finding(WARN, f"more equal numbers at two visits than rounding explains: {some(names)} ({pairs})", rows)
+
+
+def _rows(facts: Facts, found: Equal) -> tuple[list[dict[str, Any]], str]:
+    """Return two rows a pair, and how many numbers are equal in a few words."""
+    rows = []
+    for i, j, equal, both in zip(*found, strict=True):
+        for own, other in ((i, j), (j, i)):
+            text = f"{equal} of {both} telling numbers equal those of {facts.subject[other]} at {facts.visit[other]}"
+            rows.append(facts.place(own, found=text))
+    k = int(np.argmax(found.equal / found.both))
+    more = f"; {counted(len(found.first), 'pair')} of samples" if len(found.first) > 1 else ""
+    return rows, f"{found.equal[k]} of {found.both[k]} numbers equal{more}"
+
+
+CHECKS = (
+    Check(
+        "duplicated subjects",
+        "who is who",
+        "No two subjects have the same numbers, whole or nearly.",
+        "A file or a sample entered under two names counts one person twice: groups look more alike or more different than they "
+        "are, and p-values are too small. Numbers that many samples share (such as a limit) do not count here; how often others "
+        "agree by rounding is taken from the data.",
+        _duplicated,
+    ),
+    Check(
+        "repeated samples",
+        "who is who",
+        "No subject has the same numbers at two visits.",
+        "A value carried forward from the last visit, or one sample entered for two visits, is no measurement of change: it "
+        "makes changes smaller and their spread too small.",
+        _repeated,
+    ),
+)

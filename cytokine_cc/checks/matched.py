@@ -1,0 +1,223 @@
+"""Matching: how well groups agree on what they were matched on, and whether the sets are what they should be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from ..balance import balance_table
+from ..matching import covariate_values
+from ..plan import Plan
+from ..study import Study
+from ..words import counted, joined
+from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
+from .facts import Facts, some
+
+APART = 0.25  # standardised difference
+RULE = 0.8  # share of the sets that agree on a text, or have one case, from which the others are exceptions
+AS_FAR = 0.8  # SD within sets over that of all, from which matching achieved little
+
+
+def _variables(study: Study, plan: Plan | None) -> Finding:
+    design = study.design
+    if not design.matched_on:
+        return Finding(NOT_APPLICABLE, "the design names nothing that groups were matched on")
+    lacking = _lacking(study)
+    if design.matching == "sets":
+        verdict, said, rows = _within_sets(study)
+    else:
+        verdict, said, rows = _between_groups(study)
+    if lacking:
+        said += f"; {counted(len({row['subject'] for row in lacking}), 'subject')} without a value of one of them"
+        verdict = WARN
+    return Finding(verdict, said, rows + lacking)
+
+
+def _lacking(study: Study) -> list[dict[str, Any]]:
+    facts = Facts(study)
+    first = study.sample_at[: len(study.baseline_visits)].max(axis=0)
+    rows = []
+    for name in dict.fromkeys(study.design.matched_on):
+        values = covariate_values(study.panel.samples[name])
+        gone = np.isnan(values) if values.dtype.kind == "f" else values == ""
+        rows += [facts.place(s, column=name, found=f"no value of {name}") for s in first[gone[first]]]
+    return rows
+
+
+def _between_groups(study: Study) -> tuple[str, str, list[dict[str, Any]]]:
+    table = balance_table(study, list(dict.fromkeys(study.design.matched_on)))
+    apart = table["std_difference"].abs()
+    names = [f"{name} = {level}" if level else name for name, level in zip(table["covariate"], table["level"], strict=True)]
+    bad = np.flatnonzero(apart > APART)
+    rows = []
+    for i in bad:
+        row = table.iloc[i]
+        rows.append(
+            {
+                "found": f"{names[i]}: mean or share {row['mean_case']:.3g} in {row['n_case']} cases, "
+                f"{row['mean_control']:.3g} in {row['n_control']} controls; standardised difference "
+                f"{row['std_difference']:+.2f}"
+            }
+        )
+    top = int(np.argmax(apart.fillna(-1)))
+    said = f"largest standardised difference {table['std_difference'].iloc[top]:+.2f} ({names[top]})"
+    if len(bad):
+        return WARN, f"{said}; beyond {APART}: {some(names[i] for i in bad)}", rows
+    return PASS, said, rows
+
+
+def _within_sets(study: Study) -> tuple[str, str, list[dict[str, Any]]]:
+    first = study.sample_at[: len(study.baseline_visits)].max(axis=0)
+    sets = study.subjects["matched_set"].to_numpy(dtype=object)
+    case = study.arrays.case
+    verdict, said, rows = PASS, [], []
+    for name in dict.fromkeys(study.design.matched_on):
+        values = covariate_values(study.panel.samples[name])[first]
+        if values.dtype.kind != "f":
+            n, differ = _differing(values, sets)
+            said.append(f"{name} is one in {n - len(differ)} of {n} sets")
+            continue
+        apart, largest, widest = _distances(values, sets, case)
+        total = float(np.nanstd(values))
+        if np.isnan(apart) or total == 0:
+            said.append(f"{name}: one value for all" if total == 0 else f"{name}: not known")
+            continue
+        within = (
+            f"{name} lies {apart:.3g} apart in sets in the mean (SD of all {total:.3g}), {largest:.3g} at most (set {widest})"
+        )
+        said.append(within)
+        if _within_share(values, sets) >= AS_FAR:
+            verdict = WARN
+            rows.append({"matched_set": widest, "found": f"{within}: hardly nearer than any two subjects"})
+    return verdict, "; ".join(said), rows
+
+
+def _within_share(values: np.ndarray, sets: np.ndarray) -> float:
+    """Return the SD within sets over the SD of all."""
+    known = ~np.isnan(values)
+    _, own = np.unique(sets[known].astype(str), return_inverse=True)
+    x, size = values[known], np.bincount(own)
+    df = len(x) - len(size)
+    left = x - (np.bincount(own, weights=x) / size)[own]
+    return float(np.sqrt(np.square(left).sum() / df) / np.std(x, ddof=1)) if df > 0 else np.nan
+
+
+def _distances(values: np.ndarray, sets: np.ndarray, case: np.ndarray) -> tuple[float, float, str]:
+    """Return the mean and largest distance of the means of cases and controls of a set, and the set of the largest."""
+    found = {}
+    for name in dict.fromkeys(sets):
+        sides = [values[(sets == name) & own] for own in (case, ~case)]
+        if all((~np.isnan(side)).any() for side in sides):
+            found[name] = abs(float(np.nanmean(sides[0]) - np.nanmean(sides[1])))
+    if not found:
+        return np.nan, np.nan, ""
+    widest = max(found, key=lambda name: found[name])
+    return float(np.mean(list(found.values()))), found[widest], str(widest)
+
+
+def _differing(values: np.ndarray, sets: np.ndarray) -> tuple[int, list[Any]]:
+    """Return the number of sets, and those whose members differ in a text; who has none does not count."""
+    texts: dict[Any, set[str]] = {}
+    for name, text in zip(sets, values, strict=True):
+        texts.setdefault(name, set()).update([text] if text else [])
+    return len(texts), [name for name, own in texts.items() if len(own) > 1]
+
+
+def _sets(study: Study, plan: Plan | None) -> Finding:
+    if study.design.matching != "sets":
+        return Finding(NOT_APPLICABLE, "the design has no matched sets")
+    facts = Facts(study)
+    subjects, names = facts.subjects()
+    first = np.array([np.flatnonzero(subjects == k)[0] for k in range(len(names))])
+    sets, case = facts.matched_set[first], facts.case[first]
+    verdict, said, rows = PASS, [], []
+    for name in dict.fromkeys(study.design.matched_on):
+        level, text, own = _broken(facts, first, sets, name)
+        rows += own
+        said += [text] if text else []
+        verdict = _worse(verdict, level)
+    for text, own in (_left_over(study, facts, first), _shapes(facts, first, sets, case)):
+        rows += own
+        said += [text] if own else []
+        verdict = _worse(verdict, WARN if own else PASS)
+    shape = Counter(f"{(case & (sets == s)).sum()}:{(~case & (sets == s)).sum()}" for s in dict.fromkeys(sets) if s)
+    kinds = joined(f"{n} of {kind}" for kind, n in shape.most_common(4)) + (
+        f" and {len(shape) - 4} more kinds" if len(shape) > 4 else ""
+    )
+    return Finding(verdict, "; ".join([*said, f"{counted(sum(shape.values()), 'set')} (cases:controls {kinds})"]), rows)
+
+
+def _worse(one: str, other: str) -> str:
+    return FAIL if FAIL in (one, other) else WARN if WARN in (one, other) else PASS
+
+
+def _broken(facts: Facts, first: np.ndarray, sets: np.ndarray, name: str) -> tuple[str, str, list[dict[str, Any]]]:
+    """Find sets whose members differ in a text that they were matched on."""
+    values = covariate_values(facts.study.panel.samples[name])[first]
+    if values.dtype.kind == "f":
+        return PASS, "", []
+    inside = sets != ""
+    n, differ = _differing(values[inside], sets[inside])
+    if not differ:
+        return PASS, "", []
+    rows = [
+        facts.place(first[i], column=name, found=f"{name} {values[i]!r} ({'case' if facts.case[first[i]] else 'control'})")
+        for own in differ
+        for i in np.flatnonzero(sets == own)
+    ]
+    said = f"members of {counted(len(differ), 'set')} of {n} differ in {name} ({some(f'set {own}' for own in differ)})"
+    return (FAIL if len(differ) <= (1 - RULE) * n else WARN), said, rows
+
+
+def _left_over(study: Study, facts: Facts, first: np.ndarray) -> tuple[str, list[dict[str, Any]]]:
+    """Find who is in no set, or in one that has subjects of one kind only."""
+    reasons = dict(zip(study.excluded["subject"], study.excluded["reason"], strict=True))
+    rows = [facts.place(s, found=reason) for s in first if "matched set" in (reason := reasons.get(facts.subject[s], ""))]
+    n_sets = len({row["matched_set"] for row in rows if row["matched_set"]})
+    loose = sum(not row["matched_set"] for row in rows)
+    parts = [f"{counted(n_sets, 'set')} with subjects of one kind only"] if n_sets else []
+    parts += [f"{counted(loose, 'subject')} in no set"] if loose else []
+    return f"{joined(parts)}, whom no test of sets can use: {some(row['subject'] for row in rows)}", rows
+
+
+def _shapes(facts: Facts, first: np.ndarray, sets: np.ndarray, case: np.ndarray) -> tuple[str, list[dict[str, Any]]]:
+    """Find sets with two cases or more, where nearly all have one."""
+    cases = Counter(sets[case & (sets != "")].tolist())
+    several = [name for name, count in cases.items() if count > 1]
+    if not several or len(several) > (1 - RULE) * len(cases):
+        return "", []
+    rows = [
+        facts.place(first[i], found=f"one of {cases[name]} cases of its set")
+        for name in several
+        for i in np.flatnonzero((sets == name) & case)
+    ]
+    return (
+        f"{counted(len(several), 'set')} with two cases or more, where the others have one: {some(f'set {s}' for s in several)}",
+        rows,
+    )
+
+
+CHECKS = (
+    Check(
+        "matching variables",
+        "matching",
+        f"Frequency matching: standardised differences within {APART}. Matched sets: members lie nearer than any two subjects.",
+        "Matching that did not succeed leaves the groups different in what it was meant to make alike. No test: balance is a "
+        "property of these subjects.",
+        _variables,
+        "Imai K, King G, Stuart EA. J R Stat Soc A 2008;171:481-502. doi:10.1111/j.1467-985X.2007.00527.x; Stuart EA. Stat Sci "
+        "2010;25:1-21. doi:10.1214/09-STS313",
+    ),
+    Check(
+        "matched sets",
+        "matching",
+        "Members of a set agree in every text that they were matched on; each set has a case and a control, and one case "
+        "where nearly all have one.",
+        "A set whose members do not belong together compares strangers; a wrong set number or a wrong group label is the "
+        f"usual reason. Fails where fewer than {1 - RULE:.0%} of the sets differ in a text, since it then is an exception and "
+        "not how matching was done.",
+        _sets,
+    ),
+)

@@ -1,0 +1,235 @@
+"""Numbers that cannot be, digits that a hand prefers, and numbers that too many samples hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..panel import State
+from ..plan import Plan
+from ..study import Study
+from ..words import counted, percent
+from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
+from .facts import Facts, some
+
+FAR_ABOVE = 10  # times the upper limit
+MOST_LOG = {"log2": 50.0, "ln": 35.0, "log10": 15.0}  # logs that no concentration has
+LEAST_HEAP, TIMES_NEXT = 5, 3  # values at one number; times those at any other number of that analyte (on that plate)
+LEAST_DIGITS, DIGIT_LEVEL, PREFERRED = 100, 1e-4, 2.0  # last digits to judge by; level; times the tenth that a digit should have
+_DECIMALS = 7
+_CONSTANTS = {1.0: "its lower limit", 0.5: "half its lower limit", 2**-0.5: "its lower limit / sqrt 2"}
+
+
+def _impossible(study: Study, plan: Plan | None) -> Finding:
+    facts = Facts(study)
+    logs = plan is None or any(question.scale != "raw" for question in plan.questions)
+    raw = study.panel.logged is None
+    value, lower, upper = facts.value, facts.lower, facts.upper
+    with np.errstate(invalid="ignore"):
+        found: list[tuple[str, np.ndarray, bool]] = [
+            ("infinite numbers", np.isinf(value), True),
+            ("numbers below 0", (value < 0) & ~np.isinf(value) & raw, logs),
+            ("numbers that are 0", (value == 0) & raw, logs),
+            ("lower limits that are not under the upper limit", lower >= upper, True),
+            ("lower limits of 0 or less", (lower <= 0) & raw, logs),
+            ("numbers called measured outside their limits", _outside(facts), True),
+            (f"numbers more than {FAR_ABOVE} times their upper limit", (value > FAR_ABOVE * upper) & raw, False),
+        ]
+        if study.panel.logged is not None:
+            most = MOST_LOG[study.panel.logged]
+            found.append((f"{study.panel.logged} values beyond {most:g}", np.abs(value) > most, False))
+    rows, said, worst = [], [], PASS
+    for words, flags, surely in found:
+        cells = np.argwhere(flags)
+        if len(cells):
+            said.append(f"{counted(len(cells), 'cell')}: {words} ({some(facts.analytes[np.unique(cells[:, 0])])})")
+            worst = FAIL if surely else WARN if worst == PASS else worst
+            rows += [facts.place(s, a, found=f"{words}: {_cell(facts, a, s)}") for a, s in cells]
+    if not said:
+        n = counted(int((~np.isnan(value)).sum()), "number")
+        signs = "all of them above 0 and finite" if raw else f"all of them finite {study.panel.logged} values"
+        return Finding(PASS, f"{n}, {signs}, none beyond its limits without saying so")
+    return Finding(worst, "; ".join(said), rows)
+
+
+def _outside(facts: Facts) -> np.ndarray:
+    return (facts.state == State.MEASURED) & ((facts.value < facts.lower) | (facts.value > facts.upper))
+
+
+def _cell(facts: Facts, a: int, s: int) -> str:
+    limits = [
+        f"{name} limit {limit[a, s]:g}"
+        for name, limit in (("lower", facts.lower), ("upper", facts.upper))
+        if limit[a, s] == limit[a, s]
+    ]
+    return ", ".join([f"{facts.value[a, s]:g}", *limits])
+
+
+def _heaped(study: Study, plan: Plan | None) -> Finding:
+    facts = Facts(study)
+    rows: list[dict[str, Any]] = []
+    heaps: list[tuple[int, float, int, int]] = []
+    for a in range(len(facts.analytes)):
+        for plate in (None, *_plates(facts)):
+            found = _heap(facts.value[a] if plate is None else np.where(facts.plate == plate, facts.value[a], np.nan))
+            if found is None or any(own[0] == a and own[1] == found[0] for own in heaps):
+                continue
+            number, count, rank, n = found
+            heaps.append((a, number, count, n))
+            first = int(np.flatnonzero(facts.value[a] == number)[0])
+            on = "" if plate is None else f" on plate {plate}"
+            rows.append(
+                facts.place(first, a, found=f"{number:.6g} in {count} of {n} numbers{on}, {rank}{_constant(facts, a, number)}")
+                | {"subject": "", "visit": "", "plate": plate or "", "matched_set": "", "row": ""}
+            )
+    if not heaps:
+        return Finding(PASS, f"no number stands out by how often it occurs in any of {counted(len(facts.analytes), 'analyte')}")
+    big = max(heaps, key=lambda own: own[2] / own[3])
+    names = dict.fromkeys(facts.analytes[own[0]] for own in sorted(heaps, key=lambda own: -own[2] / own[3]))
+    said = (
+        f"{counted(len(names), 'analyte')} with numbers that occur far more often than any other ({some(names)}); most often "
+        f"{big[1]:.6g} in {big[2]} of {big[3]} numbers of {facts.analytes[big[0]]}"
+    )
+    return Finding(WARN, said, rows)
+
+
+def _plates(facts: Facts) -> list[str]:
+    names = [name for name in dict.fromkeys(facts.plate) if name]
+    return names if len(names) > 1 else []
+
+
+def _heap(value: np.ndarray) -> tuple[float, int, str, int] | None:
+    """Return the number that stands out by how often it occurs: number, count, where it lies, and of how many."""
+    numbers, count = np.unique(value[~np.isnan(value)], return_counts=True)
+    if len(numbers) < 2:
+        many = len(numbers) and count[0] >= LEAST_HEAP
+        return (float(numbers[0]), int(count[0]), "the only number there", int(count[0])) if many else None
+    top = int(np.argmax(count))
+    next_most = int(np.delete(count, top).max())
+    if count[top] < max(LEAST_HEAP, TIMES_NEXT * next_most):
+        return None
+    n, under, over = int(count.sum()), int(count[:top].sum()), int(count[top + 1 :].sum())
+    lowest, highest = under <= 0.05 * (n - count[top]), over <= 0.05 * (n - count[top])
+    rank = (
+        ("the lowest" if under == 0 else f"among the lowest ({under} lie below it)")
+        + ": an undeclared limit, or a constant put in place of values below one"
+        if lowest
+        else ("the highest" if over == 0 else f"among the highest ({over} lie above it)") + ": an undeclared upper limit"
+        if highest
+        else "in the middle of the others: filled in"
+    )
+    return float(numbers[top]), int(count[top]), rank, n
+
+
+def _constant(facts: Facts, a: int, number: float) -> str:
+    """Say that a number is the declared limit, or what is commonly put in its place."""
+    limits = np.unique(facts.lower[a][~np.isnan(facts.lower[a])])
+    for factor, words in _CONSTANTS.items():
+        if facts.study.panel.logged is None and np.isclose(limits * factor, number, rtol=1e-3).any():
+            return f"; it is {words}"
+    return ""
+
+
+def _digits(study: Study, plan: Plan | None) -> Finding:
+    facts = Facts(study)
+    rows, judged, n_digits = [], 0, 0
+    found: list[tuple[int, int, int, int, float]] = []
+    for a in range(len(facts.analytes)):
+        value = np.abs(facts.value[a])
+        digits = _last_digits(_without_heaps(value[np.isfinite(value) & (value > 0)]))
+        if len(digits) < LEAST_DIGITS:
+            continue
+        judged, n_digits = judged + 1, n_digits + len(digits)
+        counts = np.bincount(digits, minlength=10)
+        found.append((a, int(np.argmax(counts)), int(counts.max()), len(digits), _uneven(counts)))
+    if not judged:
+        why = f"no analyte has {LEAST_DIGITS} numbers that are rounded to a digit one could prefer"
+        return Finding(NOT_APPLICABLE, f"{why} (three digits or more, to the same decimal among numbers of its size)")
+    preferred = [own for own in found if own[4] * judged < DIGIT_LEVEL and own[2] > PREFERRED * own[3] / 10]
+    if not preferred:
+        a, digit, count, n, _ = max(found, key=lambda own: own[2] / own[3])
+        said = (
+            f"last digits of {n_digits:,} numbers of {counted(judged, 'analyte')} are about even; most uneven {facts.analytes[a]}"
+        )
+        return Finding(PASS, f"{said}: {percent(count / n)} end in {digit}")
+    for a, digit, count, n, _ in preferred:
+        rows.append({"analyte": facts.analytes[a], "found": f"{count} of {n} numbers ({percent(count / n)}) end in {digit}"})
+    a, digit, count, n, _ = max(preferred, key=lambda own: own[2] / own[3])
+    named = some(facts.analytes[own[0]] for own in preferred)
+    said = f"{counted(len(preferred), 'analyte')} of {judged} prefer a last digit ({named})"
+    return Finding(WARN, f"{said}; most in {facts.analytes[a]}: {percent(count / n)} of {n} numbers end in {digit}", rows)
+
+
+def _without_heaps(value: np.ndarray) -> np.ndarray:
+    """Leave out numbers that are heaped: they are another check's, and have one last digit."""
+    _, inverse, count = np.unique(value, return_inverse=True, return_counts=True)
+    return value[count[inverse] <= max(LEAST_HEAP, 0.05 * len(value))]
+
+
+def _last_digits(value: np.ndarray) -> np.ndarray:
+    """Return the last digits of numbers of three digits or more, of each power of ten to the decimals that its numbers have.
+
+    Numbers that are not rounded give none. Where all last digits of a power of ten are 0 or 5 the digit before it is taken:
+    that is a mean of two, or a grid.
+    """
+    if not len(value):
+        return np.zeros(0, dtype=np.int64)
+    decade = np.floor(np.log10(value) + 1e-12).astype(int)
+    parts = []
+    for power in np.unique(decade):
+        own = value[decade == power]
+        decimals = next((d for d in range(-3, _DECIMALS) if (_whole(own, d)).all()), None)
+        if decimals is None or len(own) < 20:
+            continue
+        steps = np.rint(own * 10.0**decimals)
+        if (steps % 5 == 0).all():
+            steps, decimals = np.floor(steps / 10), decimals - 1
+        if power + decimals >= 2:  # three digits
+            parts.append((steps % 10).astype(np.int64))
+    return np.concatenate([*parts, np.zeros(0, dtype=np.int64)])
+
+
+def _whole(value: np.ndarray, decimals: int) -> np.ndarray:
+    steps = value * 10.0**decimals
+    return np.abs(steps - np.rint(steps)) <= 8 * np.finfo(float).eps * np.maximum(steps, 1.0)
+
+
+def _uneven(count: np.ndarray) -> float:
+    from scipy.special import chdtrc
+
+    expected = count.sum() / 10
+    return float(chdtrc(9, ((count - expected) ** 2 / expected).sum()))
+
+
+CHECKS = (
+    Check(
+        "impossible values",
+        "numbers",
+        "Numbers are above 0 and finite, and within their limits unless they say otherwise; limits are above 0 and the lower one "
+        "lies under the upper one.",
+        "A concentration is not negative, and a value below detection is not 0: neither has a logarithm, so that a plan on a log "
+        "scale is refused. A number that its own limits forbid has the wrong unit, limit or flag.",
+        _impossible,
+    ),
+    Check(
+        "digit preference",
+        "numbers",
+        "Last digits of rounded numbers occur about equally often.",
+        "An instrument has no favourite digit; a person who reads or types numbers often has (0 and 5). Judged where numbers "
+        "have three digits or more, by a chi-square test of ten digits, adjusted for the number of analytes.",
+        _digits,
+        "Mosimann JE, Wiseman CV, Edelman RE. Accountability in Research 1995;4:31-55. doi:10.1080/08989629508573866",
+    ),
+    Check(
+        "heaped values",
+        "numbers",
+        f"No number occurs {TIMES_NEXT} times as often as any other of its analyte, or of its analyte on a plate.",
+        "Many equal numbers at the lower end are values below a limit that the file does not state, or a constant put in their "
+        "place: as measured numbers they make groups look alike or different by what was put in. At the upper end they are a "
+        "detector that is saturated.",
+        _heaped,
+        "Helsel DR. Statistics for Censored Environmental Data Using Minitab and R, 2nd ed. Wiley 2012. "
+        "doi:10.1002/9781118162729",
+    ),
+)

@@ -1,0 +1,100 @@
+"""Plates: do they tell cases from controls, or visits?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..labels import coded
+from ..plan import Plan
+from ..study import Study
+from ..words import counted, joined, p_text, percent, visit_name
+from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
+from .facts import Facts, some
+
+UNEVEN = 0.05  # chi-square p of plate by group
+TELLS = 0.9  # Cramer's V of plate by visit from which a change is one of plates
+
+
+def _group(study: Study, plan: Plan | None) -> Finding:
+    facts, at = Facts(study), study.sample_at[: len(study.baseline_visits)].max(axis=0)
+    first = at[facts.plate[at] != ""]
+    plate, plates = coded(facts.plate[first])
+    if len(plates) < 2:
+        return Finding(NOT_APPLICABLE, "one plate only" if study.panel.has_plates else "plates are not known")
+    case = facts.case[first]
+    counts = np.stack([np.bincount(plate[own], minlength=len(plates)) for own in (case, ~case)])
+    rows = [
+        {"plate": name, "visit": study.baseline, "found": f"{counted(a, 'case')}, {counted(b, 'control')}"}
+        for name, a, b in zip(plates, *counts.tolist(), strict=True)
+    ]
+    share = counts[0] / counts.sum(axis=0)
+    ends = joined(dict.fromkeys(percent(end) for end in (share.min(), share.max()))).replace(" and ", " to ")
+    v = _cramers_v(counts)
+    said = f"cases are {ends} of each of {len(plates)} plates at {visit_name(study.baseline)} (Cramer's V {v:.2f}"
+    n_alone = int((counts.min(axis=0) == 0).sum())
+    without = len(at) - len(first)
+    lost = f"; {counted(without, 'subject')} without a plate" if without else ""
+    if n_alone == len(plates):
+        tells = f"): plate tells group, {some(plates)} hold cases or controls only{lost}"
+        return Finding(FAIL, said + tells, rows)
+    p = study.plate_by_group
+    said += f", chi-square p = {p_text(p)})"
+    if n_alone:
+        said += f"; {counted(n_alone, 'plate')} with cases or controls only"
+    return Finding(WARN if p < UNEVEN else PASS, said + lost, rows if p < UNEVEN else [])
+
+
+def _visit(study: Study, plan: Plan | None) -> Finding:
+    facts = Facts(study)
+    known = facts.plate != ""
+    plate, plates = coded(facts.plate[known])
+    visit, visits = coded(facts.visit[known])
+    if len(plates) < 2 or len(visits) < 2:
+        why = "one visit only" if study.panel.samples["visit"].nunique() < 2 else "one plate only"
+        return Finding(NOT_APPLICABLE, why if study.panel.has_plates else "plates are not known")
+    counts = np.zeros((len(visits), len(plates)), dtype=np.int64)
+    np.add.at(counts, (visit, plate), 1)
+    subject = facts.subjects()[0][known]
+    pairs = len(set(zip(subject.tolist(), plate.tolist(), strict=True)))
+    together = int((np.bincount(subject) > 0).sum()) == pairs
+    if together:
+        return Finding(PASS, "all samples of a subject lie on one plate")
+    v = _cramers_v(counts)
+    said = f"the visits of a subject lie on several plates; visit by plate: Cramer's V {v:.2f}"
+    if v < TELLS:
+        return Finding(PASS, said)
+    rows = [
+        {"plate": name, "found": joined(f"{n} at {visit_name(label)}" for label, n in zip(visits, own, strict=True) if n)}
+        for name, own in zip(plates, counts.T.tolist(), strict=True)
+    ]
+    return Finding(WARN, f"{said}: a change between visits is also one between plates", rows)
+
+
+def _cramers_v(counts: np.ndarray) -> float:
+    """Return Cramer's V: 0 where rows have the same shares in all columns, 1 where columns tell rows."""
+    expected = counts.sum(axis=0) * counts.sum(axis=1, keepdims=True) / counts.sum()
+    with np.errstate(invalid="ignore"):
+        chi_square = np.nansum((counts - expected) ** 2 / expected)
+    return float(np.sqrt(chi_square / counts.sum() / max(1, min(counts.shape) - 1)))
+
+
+CHECKS = (
+    Check(
+        "plate and group",
+        "plates",
+        "Cases and controls lie alike on all plates.",
+        "Plates differ by what was done on the day. Where one holds the cases and another the controls, no analysis can tell the "
+        "groups from the plates; where they lie unevenly, a test without plate rejects too often.",
+        _group,
+        "Leek JT et al. Nat Rev Genet 2010;11:733-739. doi:10.1038/nrg2825",
+    ),
+    Check(
+        "plate and visit",
+        "plates",
+        "The visits of one subject lie on one plate, or all visits on all plates.",
+        "Where one plate holds the baseline and another the later samples, a change on treatment cannot be told from a "
+        "difference between plates, within a group; between the groups it cancels if both are spread alike.",
+        _visit,
+        "Leek JT et al. Nat Rev Genet 2010;11:733-739. doi:10.1038/nrg2825",
+    ),
+)

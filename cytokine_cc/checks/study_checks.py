@@ -1,0 +1,71 @@
+"""check_study: facts of a study's data, before any test."""
+
+from __future__ import annotations
+
+import time
+
+from ..errors import OptionError
+from ..plan import Plan
+from ..study import Study
+from ..versions import versions
+from . import copies, detectable, limits_known, matched, numbers, outliers, plans, plates, units, visits
+from .check_report import CheckReport, carry_out
+
+STUDY_CHECKS = tuple(
+    check
+    for module in (copies, numbers, limits_known, plates, units, outliers, matched, visits, plans, detectable)
+    for check in module.CHECKS
+)
+
+
+def check_study(study: Study, plan: Plan | None = None) -> CheckReport:
+    """Do the data of this study look as they should, before anything is tested?
+
+    Parameters
+    ----------
+    study : Study
+    plan : Plan, optional
+        What is to be asked. None: the default plan for the design.
+
+    Returns
+    -------
+    CheckReport
+        One row a check, "pass", "warn" (look at it), "fail" (surely wrong, or no analysis has a meaning) or "not applicable" (and
+        why); ``rows`` name subject, visit, plate, set, analyte and, where they are known, file and row.
+
+    Raises
+    ------
+    OptionError
+        `study` is no Study, or `plan` no Plan.
+
+    Notes
+    -----
+    Facts only: no check chooses an analysis, and nothing is left out or changed. How often each warns on sound data, and how
+    often it sees a fault, is measured in ``benchmarks/study_checks.py``.
+
+    Examples
+    --------
+    >>> import cytokine_cc as cc
+    >>> report = cc.check_study(cc.load_study("quickstart"))
+    >>> report.passed
+    True
+    """
+    if not isinstance(study, Study):
+        raise OptionError(
+            f"check_study() takes a Study; got {type(study).__name__}. Make one with Study(panel, design) or load_study()."
+        )
+    if plan is not None and not isinstance(plan, Plan):
+        raise OptionError(
+            f"`plan` must be a Plan; got {type(plan).__name__}. Put questions into one: Plan(baseline=Baseline(...))."
+        )
+    if plan is None or (plan == Plan() and not study.visits):
+        plan = plans.default_plan(study)
+    start = time.perf_counter()
+    report = carry_out(STUDY_CHECKS, (study, plan))
+    meta = {
+        "what": "Checks of the study",
+        "source": study.panel.source,
+        "seconds": time.perf_counter() - start,
+        "versions": dict(versions()),
+    }
+    return CheckReport(report.table, report.rows, meta)
