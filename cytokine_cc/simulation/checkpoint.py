@@ -174,7 +174,7 @@ class Checkpoint:
 
 
 def _text(description: Mapping[str, Any]) -> str:
-    return json.dumps(description, sort_keys=True, indent=1, default=str) + "\n"
+    return json.dumps(description, indent=1, default=str) + "\n"  # not sorted: the order of analytes is that of the arrays
 
 
 def _brief(value: Any) -> str:

@@ -136,8 +136,16 @@ def _arrays(raw: bytes, layout: Sequence[Any]) -> list[list[dict[str, np.ndarray
 
 
 def differences(there: Any, here: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the places in which two plain values differ: dotted name, what stands there, and here (None: nothing)."""
+    """Yield the places in which two plain values differ: dotted name, what stands there, and here (None: nothing).
+
+    Examples
+    --------
+    >>> list(differences({"a": {"b": 1, "c": 2}}, {"a": {"c": 2, "b": 3}}))
+    [('order of a', ['b', 'c'], ['c', 'b']), ('a.b', 1, 3)]
+    """
     if isinstance(there, Mapping) and isinstance(here, Mapping):
+        if list(there) != list(here) and set(there) == set(here):
+            yield f"order of {path}", list(there), list(here)
         for name in {**there, **here}:
             yield from differences(there.get(name), here.get(name), f"{path}.{name}" if path else str(name))
     elif there != here:

@@ -222,6 +222,9 @@ class _Job:
     key: str
     caller: tuple[str, int]
 
+    def __repr__(self) -> str:
+        return "block"  # the name of the task on a cluster
+
     def __call__(self, replicates: range) -> list[Any] | bytes:
         found = self.work(replicates)
         return pack(found, self.key, replicates) if self.key or self.caller != _process() else found
@@ -246,7 +249,8 @@ def _computed(job: _Job, blocks: list[range], n_jobs: int) -> Iterator[Any]:
     """Compute blocks on joblib's workers, and yield them in order as they come."""
     from joblib import Parallel, delayed
 
-    how: dict[str, Any] = {"n_jobs": None if n_jobs == 1 else int(n_jobs), "prefer": "threads"}
+    # A block is work enough for one task; joblib's own batches, learnt from what ran before, might give all to one worker.
+    how: dict[str, Any] = {"n_jobs": None if n_jobs == 1 else int(n_jobs), "prefer": "threads", "batch_size": 1}
     try:
         parallel = Parallel(**how, return_as="generator")
     except ValueError:  # this backend hands results back only all at once
