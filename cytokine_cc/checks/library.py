@@ -11,10 +11,11 @@ from ..errors import OptionError, one_of, true_or_false
 from ..versions import versions
 from .agreement import AGREEMENT
 from .check_report import Check, CheckReport, carry_out
+from .invariance import INVARIANCE
 from .textbook import TEXTBOOK
 
 LEVELS = ("quick", "full")
-CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK)
+CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK, *INVARIANCE)
 
 
 def run_checks(level: str = "quick", *, n_jobs: int = -1, progress: bool | None = None) -> CheckReport:
