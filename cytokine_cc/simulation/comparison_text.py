@@ -1,0 +1,91 @@
+"""What a comparison of plans says in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..shown import listed, number
+from ..words import counted
+
+ERRORS = 2.0  # paired Monte Carlo errors beyond which a difference is spelled out
+_BY_CHANCE = 0.0455  # share of differences beyond two errors where there are none
+_MANY = 10  # differences, of which a share by chance is a number to give
+_MOST_NAMES = 4
+
+
+def head_text(frame: pd.DataFrame, n_plans: int, meta: Mapping[str, Any]) -> str:
+    """Say what was compared, and how many differences are more than chance.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Differences.
+    n_plans : int
+    meta : mapping
+        Of the comparison; may be empty.
+
+    Returns
+    -------
+    str
+    """
+    n_sim = meta.get("n_sim")
+    studies = "simulated studies" if n_sim is None else f"{n_sim:,} studies of {meta.get('scenario')!r}"
+    start = f"{counted(n_plans, 'plan')} on the same {studies}; the reference is {meta.get('reference', 'the first')}."
+    same = (frame["estimate"] == 0) & (frame["mcse"] == 0)
+    judged = frame[frame["mcse"].notna() & ~same]
+    if not len(judged):
+        return f"{start} No difference was seen."
+    chance = f"by chance alone about {_BY_CHANCE * len(judged):.0f} would" if len(judged) > _MANY else "1 in 22 would by chance"
+    count = f"{_is_beyond(judged).sum()} of {counted(len(judged), 'difference')}"
+    gone = f"; {counted(int(same.sum()), 'other')} never showed any" if same.any() else ""
+    return " ".join([start, f"Beyond {ERRORS:g} paired Monte Carlo errors: {count} ({chance}){gone}.", *_gain(judged)])
+
+
+def plan_sentences(frame: pd.DataFrame) -> Iterator[str]:
+    """Say of each plan where it differs from the reference."""
+    beyond = frame[_is_beyond(frame)]
+    for name in frame["plan"].unique():
+        own = beyond[beyond["plan"] == name]
+        yield f"{name}: {'; '.join(_differences(own)) or 'no such difference'}."
+
+
+def _differences(beyond: pd.DataFrame) -> Iterator[str]:
+    for row in beyond[beyond["analyte"] == ""].to_dict("records"):
+        yield _row_text(row)
+    by_analyte = beyond[beyond["analyte"] != ""].groupby(["question", "contrast", "visit", "measure"], sort=False)
+    for (question, contrast, visit, measure), rows in by_analyte:
+        sides = (("higher", rows["estimate"] > 0), ("lower", rows["estimate"] < 0))
+        ways = [f"{way} for {listed(rows.loc[side, 'analyte'], _MOST_NAMES)}" for way, side in sides if side.any()]
+        yield f"{measure} by analyte ({_where(question, contrast, visit)}) {' and '.join(ways)}"
+
+
+def _is_beyond(frame: pd.DataFrame) -> np.ndarray:
+    """Flag what two equal plans would hardly show.
+
+    The error is taken about 0, as in McNemar's test: four studies that tell two plans apart, all the same way, are no evidence yet.
+    """
+    size, n = frame["estimate"].abs(), frame["n_sim"].astype("float64")
+    return (size > ERRORS * np.sqrt(frame["mcse"] ** 2 + size**2 / n)).to_numpy()
+
+
+def _row_text(row: Mapping[Any, Any]) -> str:
+    way = "higher" if row["estimate"] > 0 else "lower"
+    errors = f"paired error {number(row['mcse'])}, of two separate runs {number(row['mcse_independent'])}"
+    where = _where(row["question"], row["contrast"], row["visit"])
+    return f"{row['measure']} ({where}) {way} by {number(abs(row['estimate']))} ({errors})"
+
+
+def _where(question: str, contrast: str, visit: str) -> str:
+    return ", ".join(dict.fromkeys(text for text in (question, contrast, visit) if text))
+
+
+def _gain(judged: pd.DataFrame) -> Iterator[str]:
+    """Say how much smaller the paired errors are."""
+    some = judged[(judged["mcse"] > 0) & (judged["mcse_independent"] > 0)]
+    if len(some):
+        gain = float((some["mcse_independent"] / some["mcse"]).median())
+        yield f"Paired errors are {number(gain)} times smaller than those of separate runs (median)."

@@ -1,0 +1,270 @@
+"""Differences between plans on the same replicates: what is counted of both, and the paired Monte Carlo errors that follow.
+
+Let plan A and plan B have the measures R_A and R_B, each the mean of x over the n_A and n_B replicates usable to it: x is 0 or 1
+for a share, an estimate less its truth for a bias, and so on. Replicates are independent of one another, while the two plans see
+the same studies (common random numbers). Of D = R_A - R_B replicate k moves, to first order,
+
+    e_k = [k usable to A] (x_Ak - R_A) / n_A - [k usable to B] (x_Bk - R_B) / n_B,
+
+so that the variance of D is the sum of e_k squared. With S the sum over the replicates usable to both,
+
+    Var D = Var R_A + Var R_B - 2 S[(x_A - R_A) (x_B - R_B)] / (n_A n_B).                                              (1)
+
+The first two terms are the squares of what `certify` gives; two separate runs have these only. Where all replicates are usable
+to both, (1) is the variance of the paired differences d = x_A - x_B over n,
+
+    Var D = (sum d^2 / n - D^2) / n,                                                                                    (2)
+
+which for shares needs only how many replicates differ (McNemar). Means have n - 1 in place of n once, as in `certify`.
+
+Of standard deviations, x being normal: Cov(s_A^2, s_B^2) = 2 n_AB c^2 / (n_A n_B) with the covariance c over the n_AB replicates
+usable to both, hence Cov(s_A, s_B) = r mcse_A mcse_B with r = rho^2 n_AB / sqrt(n_A n_B). With r = rho^2 this is what Morris et
+al. have for the relative precision of two methods.
+
+McNemar Q. Psychometrika 1947;12:153-157. doi:10.1007/BF02295996. Glasserman P, Yao DD. Manage Sci 1992;38:884-908.
+doi:10.1287/mnsc.38.6.884. Morris TP, White IR, Crowther MJ. Stat Med 2019;38:2074-2102. doi:10.1002/sim.8086 (Table 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine import Contrast
+from .measures import Rows, Tally, Target, by_chunk, mean
+
+# Measures of which replicates are counted that differ, or whose differences are squared and summed; by measure and whether it
+# is of all analytes together. Of the others what both plans can use is summed.
+FLAGS = {
+    ("size", False): "raw",
+    ("power", False): "hit",
+    ("power_any", True): "any",
+    ("power_all", True): "all",
+    ("FWER", True): "false",
+    ("pattern", True): "shown",
+}
+GAPS = (("size", True), ("power_average", True), ("FDR", True))
+JOINT = ("bias", "coverage", "interval_width")
+_OF_BIAS = "emp_se"  # from the same sums
+_UNTESTED = {"size": "missing_null", "FWER": "untested", "FDR": "untested", "pattern": "untested"}
+# A variance that is a smaller part of its terms is rounding: two plans that do the same.
+_ROUNDING = 1e-12
+
+
+class Seen(NamedTuple):
+    """What one plan made of a contrast, or of a whole question, in each replicate of a block.
+
+    Attributes
+    ----------
+    false, share, untested : ndarray, shape (replicates,)
+        Whether there is a false rejection, false / max(1, all) rejections, whether a row could not be tested.
+    """
+
+    false: np.ndarray
+    share: np.ndarray
+    untested: np.ndarray
+
+
+class SeenContrast(NamedTuple):
+    """What one plan made of a contrast: by replicate and analyte, and over all analytes.
+
+    Attributes
+    ----------
+    missing, raw, hit : ndarray of bool, shape (replicates, analytes)
+        Not tested; unadjusted, adjusted p at most alpha.
+    wrong, true : ndarray, shape (replicates,)
+        Share of true nulls with unadjusted p at most alpha; share of effects found.
+    family : Seen
+    used : dict of str to (ndarray of bool, ndarray)
+        For each of `JOINT` which replicates are usable, and their values, shape (replicates, analytes).
+    """
+
+    missing: np.ndarray
+    raw: np.ndarray
+    hit: np.ndarray
+    wrong: np.ndarray
+    true: np.ndarray
+    family: Seen
+    used: dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+class PairRows(NamedTuple):
+    """Differences of one measure: for each analyte, or "" for all together."""
+
+    measure: str
+    analytes: np.ndarray
+    estimate: np.ndarray
+    mcse: np.ndarray
+    mcse_independent: np.ndarray
+    n_failed: np.ndarray
+
+
+# ---------------------------------------------------------------- counting
+
+
+def seen(contrast: Contrast, target: Target, alpha: float) -> SeenContrast:
+    """Judge one contrast, replicate by replicate, as `measures.tally` does."""
+    s = contrast.statistics
+    missing = np.isnan(s.p_value)
+    raw, hit = s.p_value <= alpha, contrast.p_adjusted <= alpha
+    wrong, true = ((flag & of).sum(axis=-1) / max(1, of.sum()) for flag, of in ((raw, target.null), (hit, target.effect)))
+    used: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    if target.estimates:
+        usable = ~missing & np.isfinite(s.estimate)
+        between = usable & ~np.isnan(s.conf_low) & ~np.isnan(s.conf_high)
+        with np.errstate(invalid="ignore"):
+            width = s.conf_high - s.conf_low
+        centre = np.where(np.isnan(target.truth), target.first, target.truth)
+        values = (s.estimate - centre, (s.conf_low <= target.truth) & (target.truth <= s.conf_high), width)
+        usables = (usable, between, between & np.isfinite(width))
+        used = {name: (which, np.where(which, x, 0.0)) for name, which, x in zip(JOINT, usables, values, strict=True)}
+    return SeenContrast(missing, raw, hit, wrong, true, seen_family([contrast], [target], alpha), used)
+
+
+def seen_family(contrasts: Sequence[Contrast], targets: Sequence[Target], alpha: float) -> Seen:
+    """Judge rejections over one contrast, or over all of a question."""
+    hits = [contrast.p_adjusted <= alpha for contrast in contrasts]
+    found = sum(hit.sum(axis=-1) for hit in hits)
+    false = sum((hit & target.null).sum(axis=-1) for hit, target in zip(hits, targets, strict=True))
+    untested = np.any([np.isnan(contrast.statistics.p_value).any(axis=-1) for contrast in contrasts], axis=0)
+    return Seen(np.asarray(false > 0), np.asarray(false / np.maximum(found, 1)), untested)
+
+
+def tally_pair(a: SeenContrast, b: SeenContrast, targets: tuple[Target, Target], chunk: int) -> Tally:
+    """Count and sum what two plans made of a contrast in the same replicates."""
+    missing = a.missing | b.missing
+    null, effect = (getattr(targets[0], name) | getattr(targets[1], name) for name in ("null", "effect"))
+    found = [(own.hit & target.effect).sum(axis=-1) for own, target in zip((a, b), targets, strict=True)]
+    complete = [count == target.effect.sum() for count, target in zip(found, targets, strict=True)]
+    family = tally_pair_family(a.family, b.family, chunk)
+    counts = {
+        **family.counts,
+        "missing": missing.sum(axis=0),
+        "missing_null": (missing & null).any(axis=-1).sum(),
+        "missing_effect": (missing & effect).any(axis=-1).sum(),
+        "raw": (a.raw != b.raw).sum(axis=0),
+        "hit": (a.hit != b.hit).sum(axis=0),
+        "any": ((found[0] > 0) != (found[1] > 0)).sum(),
+        "all": (complete[0] != complete[1]).sum(),
+    }
+    gaps = np.stack([a.wrong - b.wrong, a.true - b.true, a.family.share - b.family.share], axis=1)
+    sums = {"gaps": by_chunk(gaps**2, chunk)}
+    for name in JOINT if a.used and b.used else ():
+        (in_a, x), (in_b, y) = a.used[name], b.used[name]
+        both = in_a & in_b
+        counts[name] = both.sum(axis=0)
+        terms = [x * in_b, y * in_a, x * y]  # 0 where not usable
+        sums[name] = by_chunk(np.stack(terms, axis=1), chunk)
+    return Tally(counts, sums)
+
+
+def tally_pair_family(a: Seen, b: Seen, chunk: int) -> Tally:
+    """Count what two plans made of a whole question in the same replicates."""
+    counts = {"false": (a.false != b.false).sum(), "untested": (a.untested | b.untested).sum()}
+    nothing = np.zeros(len(a.share))
+    gaps = np.stack([nothing, nothing, a.share - b.share], axis=1)
+    return Tally(counts, {"gaps": by_chunk(gaps**2, chunk)})
+
+
+def tally_pair_flags(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> Tally:
+    """Count the replicates in which only one of two plans shows a pattern, and those that one of them could not test."""
+    return Tally({"shown": (a[0] != b[0]).sum(), "untested": (a[1] | b[1]).sum()}, {})
+
+
+# ---------------------------------------------------------------- differences
+
+
+Measure = tuple[str, bool]  # its name, and whether it is of all analytes together
+
+
+def differences(
+    a: Iterable[Rows], b: Iterable[Rows], done: Tally, analytes: np.ndarray, n_sim: int, apart: Container[Measure] = ()
+) -> Iterator[PairRows]:
+    """Yield the differences of the measures that two plans share, with their paired Monte Carlo errors.
+
+    Parameters
+    ----------
+    a, b : iterable of Rows
+        The measures of the plan, and of the one that it is compared with.
+    done : Tally
+        Of the pair.
+    analytes : ndarray
+    n_sim : int
+    apart : container of (str, bool)
+        Measures that do not mean the same in both.
+    """
+    others = {measure_of(rows): rows for rows in b}
+    for own in a:
+        key = measure_of(own)
+        other = others.get(key)
+        if other is None or key in apart or not (key in FLAGS or key in GAPS or key[0] in (*JOINT, _OF_BIAS)):
+            continue
+        one, two = _only(own, _among(own.analytes, other.analytes)), _only(other, _among(other.analytes, own.analytes))
+        place = np.zeros(1, dtype=np.intp) if key[1] else np.flatnonzero(_among(analytes, one.analytes))
+        if len(place):
+            yield _difference(one, two, done, place, n_sim)
+
+
+def measure_of(rows: Rows) -> Measure:
+    """Return which measure rows are of."""
+    return rows.measure, len(rows.analytes) == 1 and rows.analytes[0] == ""
+
+
+def _among(names: np.ndarray, others: np.ndarray) -> np.ndarray:
+    known = set(others)
+    return np.fromiter((name in known for name in names), dtype=bool, count=len(names))
+
+
+def _only(rows: Rows, which: np.ndarray) -> Rows:
+    return Rows(rows.measure, *(part[which] for part in rows[1:]))
+
+
+def _difference(a: Rows, b: Rows, done: Tally, place: np.ndarray, n_sim: int) -> PairRows:
+    key = measure_of(a)
+    estimate = a.estimate - b.estimate
+    joint = JOINT[0] if a.measure == _OF_BIAS else a.measure
+    if key in FLAGS or key in GAPS:
+        failed = _UNTESTED.get(a.measure, "missing_effect") if key[1] else "missing"
+        n_failed = np.reshape(done.counts[failed], -1)[place]
+    else:
+        n_failed = n_sim - done.counts[joint][place]
+    if key in FLAGS:
+        error = of_flags(np.reshape(done.counts[FLAGS[key]], -1)[place], estimate, n_sim)
+    elif key in GAPS:
+        error = mean(estimate * n_sim, done.sums["gaps"][[GAPS.index(key)]], n_sim)[1]
+    else:
+        error = _of_joint(a, b, done.counts[joint][place], done.sums[joint][:, place], n_sim)
+    error = np.where(np.isnan(a.mcse) | np.isnan(b.mcse), np.nan, error)
+    return PairRows(a.measure, a.analytes, estimate, error, np.hypot(a.mcse, b.mcse), n_failed)
+
+
+def of_flags(differ: Any, difference: Any, n: int) -> np.ndarray:
+    """Return the Monte Carlo error of a difference of shares from how many replicates differ: equation (2)."""
+    variance = (np.asarray(differ) / n - np.asarray(difference) ** 2) / n
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+def _of_joint(a: Rows, b: Rows, n_both: np.ndarray, sums: np.ndarray, n_sim: int) -> np.ndarray:
+    """Return the Monte Carlo errors of differences between means, shares or SDs over what each plan can use: equation (1)."""
+    n_a, n_b = n_sim - a.n_failed, n_sim - b.n_failed
+    x, y, xy = sums
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centre_a, centre_b = (x / n_both, y / n_both) if a.measure == _OF_BIAS else (a.estimate, b.estimate)
+        cross = np.where(n_both > 0, xy - centre_a * y - centre_b * x + n_both * centre_a * centre_b, 0.0)
+        if a.measure == _OF_BIAS:
+            rho = cross / (n_both - 1) / (a.estimate * b.estimate)
+            weight = np.minimum(rho**2, 1.0) * n_both / np.sqrt(n_a * n_b)
+            covariance = np.where(weight > 0, weight, 0.0) * a.mcse * b.mcse  # no part of it where it cannot be told
+        else:
+            less = 0 if a.measure == "coverage" else 1
+            covariance = cross / np.sqrt(n_a * (n_a - less) * n_b * (n_b - less))
+        return of_terms(a.mcse, b.mcse, covariance)
+
+
+def of_terms(a: np.ndarray, b: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Return the Monte Carlo error of a difference from those of its terms and their covariance; rounding is 0."""
+    separate = a**2 + b**2
+    variance = separate - 2 * covariance
+    return np.sqrt(np.where(variance > _ROUNDING * separate, variance, 0.0))
