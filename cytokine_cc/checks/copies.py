@@ -62,7 +62,7 @@ def equal_pairs(facts: Facts, *, within: bool) -> Equal:
 
 
 def _runs(value: np.ndarray) -> np.ndarray:
-    """Number the distinct values of each analyte, (analytes, samples); -1 where missing or too common to tell anything."""
+    """Number the distinct values of each analyte, (analytes, samples); -1 where missing, or too common to tell anything."""
     order = np.argsort(value, axis=-1, kind="stable")
     ordered = np.take_along_axis(value, order, axis=-1)
     with np.errstate(invalid="ignore"):
@@ -71,7 +71,8 @@ def _runs(value: np.ndarray) -> np.ndarray:
     n = value.shape[1]
     flat = number + np.arange(len(value))[:, None] * n
     count = np.bincount(flat.ravel(), minlength=len(value) * n)[flat]
-    number = np.where(np.isnan(ordered) | (count > max(2.0, COMMON * n)), -1, number)
+    ends = (number == 0) | (ordered == np.nanmax(np.where(np.isnan(value), -np.inf, value), axis=-1, keepdims=True))
+    number = np.where(np.isnan(ordered) | (count > max(2.0, COMMON * n)) | (ends & (count > 2)), -1, number)
     out = np.empty_like(number)
     np.put_along_axis(out, order, number, axis=-1)
     return out
@@ -161,8 +162,8 @@ CHECKS = (
         "who is who",
         "No two subjects have the same numbers, whole or nearly.",
         "A file or a sample entered under two names counts one person twice: groups look more alike or more different than they "
-        "are, and p-values are too small. Numbers that many samples share (such as a limit) do not count here; how often others "
-        "agree by rounding is taken from the data.",
+        "are, and p-values are too small. Numbers that many samples share, or three at either end of an analyte (a limit that is "
+        "not stated), do not count; how often others agree by rounding is taken from the data.",
         _duplicated,
     ),
     Check(

@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernels.common import BASELINE, BETWEEN, WITHIN
+from ..kernels.common import BASELINE, BETWEEN
 from ..labels import coded
 from ..plan import Plan
 from ..questions import Question
 from ..study import Study
-from ..words import counted, percent, visit_name
+from ..words import counted, joined, percent, visit_name
 from .check_report import NOT_APPLICABLE, PASS, WARN, Check, Finding
-from .facts import Facts, some
+from .facts import Facts
 
 POWER = 0.8
 LARGE = 1.0  # SD: differences of .5 to .9 are realistic
-MOSTLY = 0.5  # beyond limits: an SD of such values says little
+MOSTLY = 0.2  # beyond limits: values at a limit make the SD too small
 
 
 class Spread(NamedTuple):
@@ -33,6 +33,18 @@ class Spread(NamedTuple):
     df : ndarray
     """
 
+    sd: np.ndarray
+    std_error: np.ndarray
+    df: np.ndarray
+
+
+class Compared(NamedTuple):
+    """A comparison of a plan: its question, its kind in words, later visit ("" at baseline), who, and what its test stands on."""
+
+    question: Question
+    kind: str
+    visit: str
+    who: str
     sd: np.ndarray
     std_error: np.ndarray
     df: np.ndarray
@@ -129,72 +141,87 @@ def _mean(x: np.ndarray) -> np.ndarray:
         return np.nansum(x, axis=-1) / (~np.isnan(x)).sum(axis=-1)
 
 
-def spreads(study: Study, plan: Plan) -> Iterator[tuple[Question, str, Spread, str]]:
-    """Go through what a plan compares: question, what it is called, its spread, and who is compared."""
+def spreads(study: Study, plan: Plan) -> Iterator[Compared]:
+    """Go through what a plan compares."""
     facts = Facts(study)
     at, n_before, case = study.sample_at, len(study.baseline_visits), study.arrays.case
-    scales = {}
+    sets = study.subjects["matched_set"].to_numpy(dtype=object)
+    everyone = f"{case.sum()} cases, {(~case).sum()} controls"
+    scales: dict[bool, tuple[np.ndarray, np.ndarray]] = {}
     for question in plan.questions:
         raw = question.scale == "raw"
         if raw not in scales:
             levels = facts.bounded() if raw else facts.levels()
             values = np.where(at[:, None, :] >= 0, np.swapaxes(levels[:, at], 0, 1), np.nan)
-            there = (~np.isnan(values[:n_before])).sum(axis=0)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                scales[raw] = np.nansum(values[:n_before], axis=0) / there, values[n_before:]
+            scales[raw] = _mean(np.moveaxis(values[:n_before], 0, -1)), values[n_before:]
         base, later = scales[raw]
-        sets = study.subjects["matched_set"].to_numpy(dtype=object)
-        matched = study.design.matching == "sets" and not question.ignore_matching and question.kind != WITHIN
+        matched = study.design.matching == "sets" and not question.ignore_matching
 
-        def both(y: np.ndarray, matched: bool = matched, sets: np.ndarray = sets) -> tuple[Spread, str]:
-            who = f"{case.sum()} cases, {(~case).sum()} controls"
-            return (within_sets(y, case, sets), f"{who} in sets") if matched else (two_groups(y[:, case], y[:, ~case]), who)
+        def between(y: np.ndarray, matched: bool = matched) -> Spread:
+            return within_sets(y, case, sets) if matched else two_groups(y[:, case], y[:, ~case])
 
+        who = f"{everyone}{' in sets' if matched else ''}"
         if question.kind == BASELINE:
-            yield question, visit_name(study.baseline), *both(base)
+            yield Compared(question, "baseline", "", who, *between(base))
             continue
-        labels = getattr(question, "visits", None) or study.visits
-        for label in (label for label in labels if label in study.visits):
+        for label in getattr(question, "visits", None) or study.visits:
+            if label not in study.visits:
+                continue
             change = later[study.visits.index(label)] - base
+            visit = visit_name(label)
             if question.kind == BETWEEN:
-                yield question, f"change to {visit_name(label)} between groups", *both(change)
+                yield Compared(question, "change between groups", visit, who, *between(change))
                 continue
             for group in getattr(question, "groups", ("case", "control")):
                 own = change[:, case if group == "case" else ~case]
-                yield question, f"change to {visit_name(label)} in {group}s", one_group(own), f"{own.shape[1]} {group}s"
+                yield Compared(question, f"change in {group}s", visit, f"{own.shape[1]} {group}s", *one_group(own))
 
 
 def _at_hand(study: Study, plan: Plan) -> Finding:
     facts, m = Facts(study), len(study.analytes)
     beyond = (facts.below | facts.above).mean(axis=-1)
     texts: list[list[str]] = [[] for _ in range(m)]
-    said, weak = [], []
-    for question, name, found, who in spreads(study, plan):
-        two_sided = question.alternative == "two-sided"
-        log = question.scale != "raw"
+    middle: dict[tuple[str, bool, str], list[tuple[float, float]]] = {}
+    weak: dict[str, None] = {}
+    for found in spreads(study, plan):
+        two_sided, log = found.question.alternative == "two-sided", found.question.scale != "raw"
         usable = np.isfinite(found.std_error) & (found.sd > 0) & (beyond <= MOSTLY)
         if not usable.any():
             continue
-        sizes = [
-            detectable(np.where(usable, found.std_error, np.nan), found.df, plan.alpha / k, two_sided=two_sided) for k in (1, m)
-        ]
+        error = np.where(usable, found.std_error, np.nan)
+        one, all_m = (detectable(error, found.df, plan.alpha / k, two_sided=two_sided) for k in (1, m))
+        label = " ".join(part for part in (found.visit, found.kind) if part)
         for a in np.flatnonzero(usable):
-            texts[a].append(f"{name} {_size(sizes[0][a], log)} ({_size(sizes[1][a], log)})")
-        d = sizes[0] / np.where(usable, found.sd, np.nan)
-        middle = [float(np.nanmedian(size)) for size in sizes]
-        kind = f"a ratio of {_size(middle[0], True)}" if log else f"{np.nanmedian(d):.2g} SD"
-        adjusted = f", {_size(middle[1], True)}" if log else f", {np.nanmedian(sizes[1] / found.sd):.2g} SD"
-        said.append(f"{name} {kind}{adjusted if m > 1 else ''} ({who})")
-        weak += [name] if np.nanmedian(d) > LARGE else []
-    if not said:
-        return Finding(NOT_APPLICABLE, "no analyte has a spread to reckon with: too few values, or most beyond a limit")
-    more = f" and {plan.alpha:g}/{m}" if m > 1 else ""
-    head = f"{percent(POWER)} power at {plan.alpha:g}{more}, median analyte: "
+            texts[a].append(f"{label} {_size(one[a], log)} ({_size(all_m[a], log)})")
+        unit = np.where(usable, 1.0 if log else found.sd, np.nan)
+        middle.setdefault((found.kind, log, found.who), []).append(
+            (float(np.nanmedian(one / unit)), float(np.nanmedian(all_m / unit)))
+        )
+        if np.nanmedian(one / np.where(usable, found.sd, np.nan)) > LARGE:
+            weak[found.kind] = None
+    if not middle:
+        return Finding(NOT_APPLICABLE, "no analyte has a spread to reckon with: too few values, or too many beyond a limit")
+    said = [f"{kind} {_ends(sizes, log, m)} ({who})" for (kind, log, who), sizes in middle.items()]
+    head = f"{percent(POWER)} power at {plan.alpha:g}{f' (at {plan.alpha:g}/{m})' if m > 1 else ''}, median analyte: "
     rows = [{"analyte": name, "found": "; ".join(own)} for name, own in zip(facts.analytes, texts, strict=True) if own]
-    silent = m - len(rows)
-    tail = [f"{counted(silent, 'analyte')} left out: most values beyond a limit"] if silent else []
-    tail += [f"more than {LARGE:g} SD needed: {some(weak)}"] if weak else []
+    tail = (
+        [f"{counted(m - len(rows), 'analyte')} left out: more than {percent(MOSTLY)} of their values are beyond a limit"]
+        if len(rows) < m
+        else []
+    )
+    tail += [f"more than {LARGE:g} SD is needed: {joined(weak)}"] if weak else []
     return Finding(WARN if weak else PASS, head + "; ".join([*said, *tail]), rows)
+
+
+def _ends(sizes: list[tuple[float, float]], log: bool, m: int) -> str:
+    """Write the sizes of one kind of comparison, over its visits: at the level, and at the level over the number of analytes."""
+
+    def ends(own: list[float]) -> str:
+        return " to ".join(dict.fromkeys(_size(end, log) for end in (min(own), max(own))))
+
+    one, all_m = (ends(list(own)) for own in zip(*sizes, strict=True))
+    what = "a ratio of " if log else ""
+    return f"{what}{one}{f' ({all_m})' if m > 1 else ''}{'' if log else ' SD'}"
 
 
 def _size(size: float, log: bool) -> str:

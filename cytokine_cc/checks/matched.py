@@ -16,6 +16,7 @@ from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
 from .facts import Facts, some
 
 APART = 0.25  # standardised difference
+CHANCE = 1.96  # standard errors of one between groups that nobody matched
 RULE = 0.8  # share of the sets that agree on a text, or have one case, from which the others are exceptions
 AS_FAR = 0.8  # SD within sets over that of all, from which matching achieved little
 
@@ -49,10 +50,10 @@ def _lacking(study: Study) -> list[dict[str, Any]]:
 def _between_groups(study: Study) -> tuple[str, str, list[dict[str, Any]]]:
     table = balance_table(study, list(dict.fromkeys(study.design.matched_on)))
     apart = table["std_difference"].abs()
+    by_chance = CHANCE * np.sqrt(1 / table["n_case"] + 1 / table["n_control"])  # of groups that nobody matched
     names = [f"{name} = {level}" if level else name for name, level in zip(table["covariate"], table["level"], strict=True)]
-    bad = np.flatnonzero(apart > APART)
     rows = []
-    for i in bad:
+    for i in np.flatnonzero(apart > APART):
         row = table.iloc[i]
         rows.append(
             {
@@ -63,9 +64,11 @@ def _between_groups(study: Study) -> tuple[str, str, list[dict[str, Any]]]:
         )
     top = int(np.argmax(apart.fillna(-1)))
     said = f"largest standardised difference {table['std_difference'].iloc[top]:+.2f} ({names[top]})"
+    bad = np.flatnonzero((apart > APART) & (apart > by_chance))
     if len(bad):
-        return WARN, f"{said}; beyond {APART}: {some(names[i] for i in bad)}", rows
-    return PASS, said, rows
+        more = "larger than between groups that nobody matched"
+        return WARN, f"{said}; beyond {APART} and {more}: {some(names[i] for i in bad)}", rows
+    return PASS, said + (f"; {len(rows)} beyond {APART}, as between groups that nobody matched" if rows else ""), rows
 
 
 def _within_sets(study: Study) -> tuple[str, str, list[dict[str, Any]]]:
@@ -203,7 +206,8 @@ CHECKS = (
     Check(
         "matching variables",
         "matching",
-        f"Frequency matching: standardised differences within {APART}. Matched sets: members lie nearer than any two subjects.",
+        f"Frequency matching: standardised differences within {APART}, or within what chance makes of groups that nobody matched. "
+        "Matched sets: members lie nearer than any two subjects.",
         "Matching that did not succeed leaves the groups different in what it was meant to make alike. No test: balance is a "
         "property of these subjects.",
         _variables,

@@ -18,6 +18,7 @@ MOST_LOG = {"log2": 50.0, "ln": 35.0, "log10": 15.0}  # logs that no concentrati
 LEAST_HEAP, TIMES_NEXT = 5, 3  # values at one number; times those at any other number of that analyte (on that plate)
 LEAST_DIGITS, DIGIT_LEVEL, PREFERRED = 100, 1e-4, 2.0  # last digits to judge by; level; times the tenth that a digit should have
 _DECIMALS = 7
+_LOW = 0.45  # share of the other numbers below, up to which a heap is at the lower end
 _CONSTANTS = {1.0: "its lower limit", 0.5: "half its lower limit", 2**-0.5: "its lower limit / sqrt 2"}
 
 
@@ -110,15 +111,14 @@ def _heap(value: np.ndarray) -> tuple[float, int, str, int] | None:
     if count[top] < max(LEAST_HEAP, TIMES_NEXT * next_most):
         return None
     n, under, over = int(count.sum()), int(count[:top].sum()), int(count[top + 1 :].sum())
-    lowest, highest = under <= 0.05 * (n - count[top]), over <= 0.05 * (n - count[top])
-    rank = (
-        ("the lowest" if under == 0 else f"among the lowest ({under} lie below it)")
-        + ": an undeclared limit, or a constant put in place of values below one"
-        if lowest
-        else ("the highest" if over == 0 else f"among the highest ({over} lie above it)") + ": an undeclared upper limit"
-        if highest
-        else "in the middle of the others: filled in"
-    )
+    if under <= _LOW * (under + over):
+        where = "the lowest" if not under else f"{counted(under, 'number')} below it and {over} above"
+        rank = f"{where}: a limit that is not stated, or a constant put in place of values below one"
+    elif over <= _LOW * (under + over):
+        where = "the highest" if not over else f"{counted(over, 'number')} above it and {under} below"
+        rank = f"{where}: an upper limit that is not stated"
+    else:
+        rank = f"in the midst of the others, {under} below it and {over} above: filled in"
     return float(numbers[top]), int(count[top]), rank, n
 
 

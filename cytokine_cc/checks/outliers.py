@@ -14,6 +14,7 @@ from .facts import Facts, centred, median, some, spread
 
 EXPLAINED, MOST_COMPONENTS = 0.8, 10  # as rrcov::PcaHubert chooses
 LEAST_SAMPLES, LEAST_ANALYTES = 20, 3
+MOST_BEYOND = 0.25  # values at a limit beyond which the spread of an analyte is too small
 CHANCE = 0.01  # samples of a study that lie beyond a bar if levels are normal, of each of two bars
 
 
@@ -130,14 +131,14 @@ def spatial_median(x: np.ndarray) -> np.ndarray:
 def standard_levels(facts: Facts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return levels less the median of group and visit, over their spread (samples, analytes), and which samples and analytes.
 
-    Missing values are at the median. Left out: analytes of which more than half is beyond a limit or that do not vary, samples
-    with less than half of their values.
+    Missing values are at the median. Left out: analytes of which more than a quarter is beyond a limit or that do not vary,
+    samples with less than half of their values.
     """
     left = centred(facts, facts.levels())
     scale = spread(left)
     there = ~np.isnan(left)
     with np.errstate(invalid="ignore"):
-        analytes = (scale > 0) & ((facts.below | facts.above).mean(axis=1) <= 0.5) & (there.mean(axis=1) >= 0.5)
+        analytes = (scale > 0) & ((facts.below | facts.above).mean(axis=1) <= MOST_BEYOND) & (there.mean(axis=1) >= 0.5)
     left, scale, there = left[analytes], scale[analytes], there[analytes]
     samples = there.mean(axis=0) >= 0.5 if len(there) else np.zeros(left.shape[1], dtype=bool)
     z = np.where(there, left, 0.0) / scale[:, None]

@@ -29,15 +29,15 @@ def default_plan(study: Study) -> Plan:
 
 
 def _allowed(study: Study, plan: Plan) -> Finding:
-    said, rows, refused = [], [], False
+    said, rows = [], []
+    refused: dict[str, list[str]] = {}
     for question in plan.questions:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 table = answers_of(study, [_quick(question)])[0].table
         except CytokineError as error:
-            refused = True
-            said.append(f"{_NAMES[question.kind]}: refused: {_one_line(error)}")
+            refused.setdefault(_reason(error), []).append(_NAMES[question.kind])
             rows += _failures(error)
             continue
         silent = table[table["p_value"].isna()]
@@ -47,6 +47,7 @@ def _allowed(study: Study, plan: Plan) -> Finding:
             rows.append(
                 {"visit": row.visit, "analyte": row.analyte, "found": f"{row.contrast} ({question.entry.name}): {row.note}"}
             )
+    said = [f"{joined(names)} refused: {why}" for why, names in refused.items()] + said
     if not said:
         tests = joined(f"{_NAMES[question.kind]} ({question.entry.name})" for question in plan.questions)
         return Finding(PASS, f"the design allows {tests}; every row can be tested")
@@ -58,8 +59,13 @@ def _quick(question: Question) -> Question:
     return replace(question, n_resamples=min(question.n_resamples, FEW_RESAMPLES), seed=1)
 
 
-def _one_line(error: CytokineError) -> str:
-    return " ".join(str(error).split())
+def _reason(error: CytokineError) -> str:
+    """Say why in one line; places of faults stand in the rows."""
+    if isinstance(error, PanelError | StudyError):
+        faults = error.failures
+        kinds = faults.groupby("problem", sort=False).size()
+        return "; ".join(f"{problem} ({counted(n, 'time')})" for problem, n in kinds.items())
+    return " ".join(str(error).split()).partition(": ")[2] or str(error)
 
 
 def _failures(error: CytokineError) -> list[dict[str, Any]]:

@@ -45,11 +45,9 @@ def _plates(study: Study, plan: Plan | None) -> Finding:
         said.append(f"one analyte on one plate off: {named}; most {facts.analytes[a]}, {fold(shift)}{unit_hint(shift)}")
     if not said:
         k = int(np.nanargmax(np.abs(overall))) if not np.isnan(overall).all() else 0
-        most = (
-            f"at most {fold(overall[k])} (plate {plates[k]}, median of {n_analytes} analytes)"
-            if n_analytes
-            else "too few numbers"
-        )
+        most = "too few analytes to tell a plate as a whole"
+        if n_analytes:
+            most = f"within {np.exp(abs(overall[k])):.3g}-fold of each other ({plates[k]}; median of {n_analytes} analytes)"
         return Finding(PASS, f"{len(plates)} plates, {most}; no analyte stands apart on one plate")
     return Finding(worst, "; ".join(said), rows)
 
@@ -76,12 +74,14 @@ def _cells(
     at = np.stack([median(left[:, plate == k]) for k in range(len(plates))], axis=-1)
     within = spread(left - np.take_along_axis(at, np.broadcast_to(plate, left.shape), axis=-1))
     beyond = facts.below | facts.above
-    few = np.array([beyond[:, plate == k].mean(axis=-1) > 0.5 for k in range(len(plates))]).any(axis=0)
+    shares = np.stack([beyond[:, plate == k].mean(axis=-1) for k in range(len(plates))])
+    few = shares.max(axis=0) > 0.5
     n = np.array([len(np.unique(facts.subject[plate == k])) for k in range(len(plates))])
     reference = at[:, :1] if len(plates) == 2 else median(at)[:, None]
     shift = at - reference
     error = 1.2533 * within[:, None] * np.sqrt(1 / n + 1 / np.maximum(n.sum() - n, 1))
-    usable = ~few[:, None] & (n >= LEAST_ON_PLATE) & np.array([name != "" for name in plates])
+    known = np.array([name != "" for name in plates])
+    usable = ~few[:, None] & (known & (n >= LEAST_ON_PLATE))[None, :]
     with np.errstate(invalid="ignore", divide="ignore"):
         off = usable & (np.abs(shift) >= OFF) & (np.abs(shift) > Z_CELL * error)
     return [(int(a), int(k), float(shift[a, k]), bool(abs(shift[a, k]) >= SURELY)) for a, k in np.argwhere(off)]

@@ -18,6 +18,7 @@ UNEVEN = 0.05  # Fisher's p of who lacks a visit, by group
 LEAST_PAIRS = 8  # subjects of a group with both visits
 MOST_ANALYTES = 20  # that changed most enter
 ODDS = 20.0  # times the number of subjects: how many times likelier swapped than as they are
+FAR = 0.01  # of the changes of subjects, turned round, lie that far from the mean: an outlier, and not a swap
 SEEN = 0.5  # probability that a swap would be seen, below which the check tells nothing
 
 
@@ -93,13 +94,14 @@ def turned_round(change: np.ndarray, bar: float) -> Judged:
     mu and S are of the other subjects, of the analytes that changed most in them (paired t beyond Bonferroni's level of .05, at
     most 20), S shrunk towards its diagonal as far as its correlations are noise [1]_. The log of the likelihood ratio is
     ``2 d' inv(S) mu``; for a subject as it stands it has mean 2 q and variance 4 q, with ``q = mu' inv(S) mu``, and for one that
-    was swapped mean -2 q. 0 where no analyte changed.
+    was swapped mean -2 q. 0 where no analyte changed, and where the changes turned round lie outside of what 99% of subjects have
+    (chi-square): such a subject is an outlier whichever way.
 
     References
     ----------
     .. [1] Schafer J, Strimmer K. Stat Appl Genet Mol Biol 2005;4:32. doi:10.2202/1544-6115.1175.
     """
-    from scipy.special import ndtr, stdtrit
+    from scipy.special import chdtri, ndtr, stdtrit
 
     n, m = change.shape
     log_odds, seen = np.zeros(n), np.zeros(n)
@@ -122,8 +124,10 @@ def turned_round(change: np.ndarray, bar: float) -> Judged:
         mu, s = mean[chosen], _shrunk(change[np.ix_(others, chosen)])
         weights = np.linalg.solve(s, mu)
         q = float(mu @ weights)
-        log_odds[i] = 2 * float(change[i, chosen] @ weights)
-        seen[i] = ndtr((2 * q - bar) / (2 * np.sqrt(q)))
+        turned = change[i, chosen] + mu
+        near = turned @ np.linalg.solve(s, turned) <= chdtri(len(chosen), FAR)
+        log_odds[i] = 2 * float(change[i, chosen] @ weights) if near else 0.0
+        seen[i] = (1 - FAR) * ndtr((2 * q - bar) / (2 * np.sqrt(q)))
     return Judged(log_odds, seen)
 
 
