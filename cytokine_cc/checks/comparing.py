@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..errors import CytokineError
 from ..words import counted
 from .check_report import Finding
 
+Fact = tuple[str, Any, Any]  # what, found, expected; expected numbers are float
 _MOST_ROWS = 20  # differences that a check spells out
 
 
@@ -83,3 +85,27 @@ def as_printed(got: Mapping[str, float], printed: Mapping[str, str]) -> Finding:
             rows.append({"found": f"{name} {value:.10g}, printed {text}"})
     wrong = f"; printed otherwise: {', '.join(row['found'] for row in rows)}" if rows else ", as printed"
     return Finding.of(not rows, ", ".join(said) + wrong, rows)
+
+
+def facts_hold(facts: Iterable[Fact]) -> Finding:
+    """Compare what was found with what was expected, fact by fact."""
+    said, rows = [], []
+    for what, got, want in facts:
+        numbers = isinstance(want, float)
+        good = bool(relative_error(float(got), want) <= 1e-12) if numbers else got == want
+        shown = f"{float(got):.6g}" if numbers else str(got)
+        said.append(f"{what}: {shown}" if good else f"{what}: {shown}, expected {want}")
+        if not good:
+            rows.append({"found": said[-1]})
+    return Finding.of(bool(said) and not rows, "; ".join(said), rows)
+
+
+def refused(kind: type[CytokineError], call: Callable[[], Any], words: str) -> str:
+    """Return "refused" if a call stops with an error of a kind that says the words; else what happened."""
+    try:
+        call()
+    except kind as error:
+        return "refused" if words in str(error) else f"refused, without saying {words!r}"
+    except Exception as error:  # that is a finding, too
+        return f"stopped by {type(error).__name__}"
+    return "accepted"

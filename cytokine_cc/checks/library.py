@@ -13,9 +13,10 @@ from .agreement import AGREEMENT
 from .check_report import Check, CheckReport, carry_out
 from .invariance import INVARIANCE
 from .textbook import TEXTBOOK
+from .traps import TRAPS
 
 LEVELS = ("quick", "full")
-CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK, *INVARIANCE)
+CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK, *INVARIANCE, *TRAPS)
 
 
 def run_checks(level: str = "quick", *, n_jobs: int = -1, progress: bool | None = None) -> CheckReport:
