@@ -6,6 +6,7 @@ import json
 import math
 import pickle
 import statistics as st
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,12 @@ exactly = 1
 direction = "lower"
 p_below = 0.05
 [[pattern]]
+says = "some are lower"
+question = "baseline"
+at_least = 2
+direction = "lower"
+p_below = 0.05
+[[pattern]]
 says = "none changes otherwise"
 question = "change_between"
 exactly = 0
@@ -81,8 +88,9 @@ def whole(found: cc.PlanComparison, measure: str, **where) -> pd.Series:
 # ---------------------------------------------------------------- rates
 
 
-def own_test(x, y, **_):
-    return np.abs(x.mean(axis=-1) - y.mean(axis=-1)) / 10
+def own_test(x, y, axis=-1):
+    gap = x.mean(axis=-1) - y.mean(axis=-1)
+    return SimpleNamespace(statistic=gap, pvalue=np.exp(-3 * np.abs(gap)))
 
 
 def test_the_rates_of_each_plan_are_those_of_certify_to_the_last_bit(small):
@@ -201,6 +209,14 @@ def one_plan(found, effect, alpha):
     return out
 
 
+def judged_by(key, null):
+    """The analytes that a measure is about."""
+    measure, analyte = key
+    if analyte:
+        return [name == analyte for name in "ABCD"]
+    return null if measure == "size" else null | ~null if measure in ("FWER", "FDR") else ~null
+
+
 N_LOOP = 40
 
 
@@ -225,6 +241,8 @@ def test_differences_and_errors_are_what_a_loop_over_studies_gives(small, looped
         both = [one_plan(own[question, contrast, visit], effect, plan.alpha) for own, plan in zip(loops, plans, strict=True)]
         own = found.select(question=question, contrast=contrast).differences
         got = {(r.measure, r.analyte): r for r in own.itertuples()}
+        gone = [np.isnan([study["p"] for study in loop[question, contrast, visit]]) for loop in loops]
+        untested = gone[0] | gone[1]
         wanted = {}
         for key in both[0]:
             y, x = (values[key] for values in both)
@@ -238,8 +256,9 @@ def test_differences_and_errors_are_what_a_loop_over_studies_gives(small, looped
         for key, (estimate, error, failed) in wanted.items():
             what = str((question, contrast, key))
             np.testing.assert_allclose([got[key].estimate, got[key].mcse], [estimate, error], rtol=1e-8, atol=1e-8, err_msg=what)
-            if key[0] in (*JOINT, "emp_se"):
-                assert got[key].n_failed == failed, what
+            if key[0] not in (*JOINT, "emp_se"):  # of rejections: which rows one of the plans could not test
+                failed = int((untested[:, judged_by(key, effect == 0)]).any(axis=1).sum())
+            assert got[key].n_failed == failed, what
             kinds.add(key[0])
     assert kinds == {name for name, _ in (*FLAGS, *GAPS)} - {"pattern"} | {*JOINT, "emp_se"}
     assert partly >= 4  # rows that only some replicates can use are among them
@@ -249,17 +268,18 @@ def test_patterns_differ_by_the_studies_that_show_them(looped):
     _, found, loops = looped
     shown = []
     for loop in loops:
-        first = loop["baseline", "case / control", "before"]
-        lower = [int(((s["p"] < 0.05) & (s["estimate"] < 0)).sum()) == 1 for s in first]
+        lower = [int(((s["p"] < 0.05) & (s["estimate"] < 0)).sum()) for s in loop["baseline", "case / control", "before"]]
         still = [not (s["p"] < 0.05).any() for s in loop["change_between", "change: case / control", "after"]]
-        both = [a and b for a, b in zip(lower, still, strict=True)]
-        shown.append(np.array([lower, still, both], dtype=float).T)
-    for j, contrast in enumerate(["one is lower", "none changes otherwise", "all"]):
+        flags = [(n == 1, n >= 2, calm) for n, calm in zip(lower, still, strict=True)]
+        shown.append(np.array([[*flag, all(flag)] for flag in flags], dtype=float))
+    told_apart = 0
+    for j, contrast in enumerate(["one is lower", "some are lower", "none changes otherwise", "all"]):
         gap = shown[1][:, j] - shown[0][:, j]
+        told_apart += np.abs(gap).sum() > 0
         r = row(found, measure="pattern", contrast=contrast)
-        assert np.abs(gap).sum() > 0 or j == 1
         assert r["estimate"] == pytest.approx(gap.mean(), abs=1e-12)
-        assert r["mcse"] == pytest.approx(gap.std() / math.sqrt(N_LOOP))
+        assert r["mcse"] == pytest.approx(gap.std() / math.sqrt(N_LOOP), abs=1e-12)
+    assert told_apart
 
 
 # ---------------------------------------------------------------- against brute force
@@ -359,6 +379,16 @@ def test_bits_do_not_depend_on_blocks_or_workers(small, monkeypatch):
         assert usual.meta == other.meta
 
 
+def test_a_function_as_test_is_compared_too(tmp_path):
+    plans = [BASELINE, cc.Plan(cc.Baseline(own_test), None, None)]
+    found = cc.compare_plans(plans, NULL, n_sim=64, seed=1)
+    pd.testing.assert_frame_equal(found.of("test=own_test").table, cc.certify(plans[1], NULL, n_sim=64, seed=1).table)
+    assert set(found.differences["measure"]) == {"size", "FWER", "FDR"}
+    with pytest.raises(cc.OptionError, match="no checkpoint can be kept"):
+        cc.compare_plans(plans, NULL, n_sim=64, seed=1, checkpoint=tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
 def test_the_work_can_be_sent_to_another_process(small):
     plans = {"a": cc.Plan(), "b": cc.Plan(cc.Baseline("mann_whitney"), cc.ChangeWithin(family="all"), None)}
     work = SharedWork.prepare(plans, small, 1, True, None)
@@ -433,11 +463,18 @@ def test_one_side_and_two_have_other_nulls(small):
     assert "interval_width" not in set(frame["measure"])
 
 
-def test_log_odds_are_no_differences():
-    sets = cc.load_scenario("henry2010")
-    plans = [BASELINE, cc.Plan(cc.Baseline("mann_whitney"), None, None)]
+def test_a_shift_is_a_difference_and_a_log_odds_ratio_is_none():
+    sets = cc.load_scenario("sparano2022").vary({"study.cases": 12, "study.controls": 12})
+    tests = ("stratified", "conditional_logistic", "mann_whitney")
+    plans = {name: cc.Plan(cc.Baseline(name, ignore_matching=name == tests[-1]), None, None) for name in tests}
     found = cc.compare_plans(plans, sets, n_sim=8, seed=1, patterns=())
-    assert not_compared(found) == []  # a shift is the same difference of logs
+    why = "estimates are log odds ratios on log2, those of the reference differences on log2"
+    assert [(r["plan"], r["measure"], r["why"]) for r in found.meta["not_compared"]] == [
+        ("conditional_logistic", "bias, emp_se, interval_width", why)
+    ]
+    frame = found.differences
+    assert "coverage" in set(frame.loc[frame["plan"] == "conditional_logistic", "measure"])
+    assert "bias" in set(frame.loc[frame["plan"] == "mann_whitney", "measure"])
 
 
 def test_questions_families_and_patterns_that_one_plan_lacks_are_listed(small):
@@ -453,7 +490,7 @@ def test_questions_families_and_patterns_that_one_plan_lacks_are_listed(small):
         ("change_within", "after / before in case", plan),
         ("change_between", "change: case / control", reference),
         ("change_between", "none changes otherwise", reference),
-        ("all", "all", reference),
+        ("all", "all", "the two plans cannot tell every pattern"),
     }
     assert set(found.differences["question"]) == {"baseline"}
     assert "one is lower" in set(found.differences["contrast"])
@@ -461,7 +498,9 @@ def test_questions_families_and_patterns_that_one_plan_lacks_are_listed(small):
 
 def test_a_plan_that_cannot_tell_a_pattern_has_no_difference_of_all_patterns(small):
     found = cc.compare_plans(BASELINE.vary(test=["welch", "student"]), small, n_sim=64, seed=1)
-    assert found.select(measure="pattern").differences["contrast"].tolist() == ["one is lower"]
+    assert found.select(measure="pattern").differences["contrast"].tolist() == ["one is lower", "some are lower"]
+    why = "the two plans cannot tell every pattern"
+    assert not_compared(found) == [("test=student", "all", "all", "", "all", why)]
 
 
 # ---------------------------------------------------------------- names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from .paired_measures import PairRows, differences, measure_of
 from .patterns import Pattern
 from .plan_names import named_plans
 from .replicates import blocks_of, total_of
-from .shared_draws import Key, SharedWork, incomparable, rows_of
+from .shared_draws import PATTERNS, Key, SharedWork, incomparable, rows_of
 
 PLAN_RATE_COLUMNS = {"plan": TEXT, **RATE_COLUMNS}
 DIFFERENCE_COLUMNS: dict[str, str] = {
@@ -307,13 +307,17 @@ def _place(text: tuple[str, str, str]) -> dict[str, str]:
     return dict(zip(("question", "contrast", "visit"), text, strict=True))
 
 
-def _not_shared(work: SharedWork, i: int) -> Iterator[dict[str, str]]:
-    """Yield what a plan or the reference has alone."""
-    shared = set(work.shared(i))
-    for parts, why in ((work.parts[i], "the reference does not have it"), (work.parts[0], "the plan does not have it")):
-        for key, part in parts.items():
-            if key not in shared:
-                yield {**_place(part.text), "measure": "all", "why": why}
+def _not_shared(work: SharedWork, i: int) -> list[dict[str, str]]:
+    """Return what a plan or the reference has alone."""
+    shared, (ours, theirs) = set(work.shared(i)), (work.parts[i], work.parts[0])
+    found = []
+    for key, part in {**ours, **theirs}.items():
+        why = "the plan does not have it" if key not in ours else "the reference does not have it"
+        why = "the two plans cannot tell every pattern" if key[0] == PATTERNS else why
+        row = {**_place(part.text), "measure": "all", "why": why}
+        if key not in shared and row not in found:
+            found.append(row)
+    return found
 
 
 def _differences(

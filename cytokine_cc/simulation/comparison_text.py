@@ -66,7 +66,7 @@ def _differences(beyond: pd.DataFrame) -> Iterator[str]:
 def _is_beyond(frame: pd.DataFrame) -> np.ndarray:
     """Flag what two equal plans would hardly show.
 
-    The error is taken about 0, as in McNemar's test: four studies that tell two plans apart, all the same way, are no evidence yet.
+    The error is taken about 0, as in McNemar's test: four studies that tell plans apart, all the same way, are no evidence yet.
     """
     size, n = frame["estimate"].abs(), frame["n_sim"].astype("float64")
     return (size > ERRORS * np.sqrt(frame["mcse"] ** 2 + size**2 / n)).to_numpy()
