@@ -181,9 +181,8 @@ def main(n: int = 200, jobs: int = 2) -> None:
         own = Counter(row[check] for row in rows)
         others = Counter(other for row in rows for other, verdict in row.items() if other != check and verdict == "fail")
         more = ", ".join(f"{other} {100 * count / n:g}" for other, count in others.items())
-        print(
-            f"  {fault} in {name}: {check} warn {100 * own['warn'] / n:g}, fail {100 * own['fail'] / n:g}; others: {more or 'none'}"
-        )
+        rates = f"warn {100 * own['warn'] / n:g}, fail {100 * own['fail'] / n:g}"
+        print(f"  {fault} in {name}: {check} {rates}; others: {more or 'none'}", flush=True)
 
 
 if __name__ == "__main__":

@@ -90,9 +90,9 @@ def detectable(std_error: Any, df: Any, alpha: Any, power: float = POWER, *, two
     low, high = np.zeros_like(bar), 2 * bar + 40.0
     for _ in range(60):
         middle = (low + high) / 2
-        reached = 1 - nctdtr(own_df, middle, bar)
+        reached = 1 - np.nan_to_num(nctdtr(own_df, middle, bar))  # SciPy gives NaN for tails that are next to nothing
         if two_sided:
-            reached = reached + nctdtr(own_df, middle, -bar)
+            reached = reached + np.nan_to_num(nctdtr(own_df, middle, -bar))
         low, high = np.where(reached < power, middle, low), np.where(reached < power, high, middle)
     out[known] = high[inverse.reshape(-1)] * std_error[known]
     return out

@@ -206,8 +206,8 @@ CHECKS = (
     Check(
         "matching variables",
         "matching",
-        f"Frequency matching: standardised differences within {APART}, or within what chance makes of groups that nobody matched. "
-        "Matched sets: members lie nearer than any two subjects.",
+        f"Frequency matching: standardised differences within {APART}, or within what chance makes of groups that nobody "
+        "matched. Matched sets: members lie nearer than any two subjects.",
         "Matching that did not succeed leaves the groups different in what it was meant to make alike. No test: balance is a "
         "property of these subjects.",
         _variables,

@@ -18,7 +18,7 @@ MOST_LOG = {"log2": 50.0, "ln": 35.0, "log10": 15.0}  # logs that no concentrati
 LEAST_HEAP, TIMES_NEXT = 5, 3  # values at one number; times those at any other number of that analyte (on that plate)
 LEAST_DIGITS, DIGIT_LEVEL, PREFERRED = 100, 1e-4, 2.0  # last digits to judge by; level; times the tenth that a digit should have
 _DECIMALS = 7
-_LOW = 0.45  # share of the other numbers below, up to which a heap is at the lower end
+_LOW = 0.4  # share of the other numbers below, up to which a heap is at the lower end
 _CONSTANTS = {1.0: "its lower limit", 0.5: "half its lower limit", 2**-0.5: "its lower limit / sqrt 2"}
 
 

@@ -17,7 +17,7 @@ MANY = 0.1  # share of subjects without a later visit
 UNEVEN = 0.05  # Fisher's p of who lacks a visit, by group
 LEAST_PAIRS = 8  # subjects of a group with both visits
 MOST_ANALYTES = 20  # that changed most enter
-ODDS = 20.0  # times the number of subjects: how many times likelier swapped than as they are
+ODDS = 100.0  # times the number of subjects: how many times likelier swapped than as they are
 FAR = 0.01  # of the changes of subjects, turned round, lie that far from the mean: an outlier, and not a swap
 SEEN = 0.5  # probability that a swap would be seen, below which the check tells nothing
 
