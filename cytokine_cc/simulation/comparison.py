@@ -19,12 +19,12 @@ from ..versions import versions
 from .checkpoint import Checkpoint
 from .comparison_text import head_text, plan_sentences
 from .error_rates import RATE_COLUMNS, ErrorRates, _check_arguments, rates_of
-from .measures import Tally
-from .paired_measures import PairRows, differences, measure_of
+from .measures import Rows, Tally
+from .paired_measures import Measure, PairRows, differences, measure_of
 from .patterns import Pattern
 from .plan_names import named_plans
 from .replicates import blocks_of, total_of
-from .shared_draws import PATTERNS, Key, SharedWork, incomparable, rows_of
+from .shared_draws import PATTERNS, SharedWork, incomparable, rows_of
 
 PLAN_RATE_COLUMNS = {"plan": TEXT, **RATE_COLUMNS}
 DIFFERENCE_COLUMNS: dict[str, str] = {
@@ -282,14 +282,20 @@ def _comparison(work: SharedWork, names: list[str], total: list[Tally], n_sim: i
     apart: list[dict[str, str]] = []
     texts: list[tuple[str, ...]] = []
     parts: list[PairRows] = []
+    analytes = np.asarray(work.works[0].scenario.analytes, dtype=object)
+    rows = [
+        {key: rows_of(key, part, done[key], analytes, n_sim) for key, part in each.items()}
+        for each, done in zip(work.parts, own, strict=True)
+    ]
     for i, pair in enumerate(pairs, start=1):
         apart += [{"plan": names[i], **row} for row in _not_shared(work, i)]
         for key, done in pair.items():
-            found, left_out = _differences(work, i, key, (own[i][key], own[0][key], done), n_sim)
+            why = incomparable(work.parts[i][key], work.parts[0][key])
+            found = list(differences(rows[i][key], rows[0][key], done, analytes, n_sim, why))
             text = work.parts[i][key].text
-            texts += [(names[i], names[0], *text, rows.measure) for rows in found for _ in rows.analytes]
+            texts += [(names[i], names[0], *text, part.measure) for part in found for _ in part.analytes]
             parts += found
-            apart += [{"plan": names[i], **_place(text), **row} for row in left_out]
+            apart += [{"plan": names[i], **_place(text), **row} for row in _left_out(rows[i][key], rows[0][key], why)]
     meta = {
         "reference": names[0],
         "scenario": work.works[0].scenario.name,
@@ -320,21 +326,14 @@ def _not_shared(work: SharedWork, i: int) -> list[dict[str, str]]:
     return found
 
 
-def _differences(
-    work: SharedWork, i: int, key: Key, done: tuple[Tally, Tally, Tally], n_sim: int
-) -> tuple[list[PairRows], list[dict[str, str]]]:
-    """Return the differences of one part, and which measures of it mean something else in the two plans."""
-    analytes = np.asarray(work.works[0].scenario.analytes, dtype=object)
-    a, b = work.parts[i][key], work.parts[0][key]
-    one, two = rows_of(key, a, done[0], analytes, n_sim), rows_of(key, b, done[1], analytes, n_sim)
-    why = incomparable(a, b)
-    there = {measure_of(rows) for rows in one} & {measure_of(rows) for rows in two}
+def _left_out(a: Sequence[Rows], b: Sequence[Rows], why: Mapping[Measure, str]) -> list[dict[str, str]]:
+    """Return which measures that both plans have mean something else in each, by reason."""
+    there = {measure_of(rows) for rows in a} & {measure_of(rows) for rows in b}
     by_reason: dict[str, list[str]] = {}
     for measure, reason in why.items():
         if measure in there:
             by_reason.setdefault(reason, []).append(measure[0])
-    left_out = [{"measure": ", ".join(measures), "why": reason} for reason, measures in by_reason.items()]
-    return list(differences(one, two, done[2], analytes, n_sim, why)), left_out
+    return [{"measure": ", ".join(measures), "why": reason} for reason, measures in by_reason.items()]
 
 
 def _difference_table(texts: list[tuple[str, ...]], parts: list[PairRows], n_sim: int) -> pd.DataFrame:

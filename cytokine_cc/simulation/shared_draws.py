@@ -183,9 +183,10 @@ def _judged(work: Work, parts: Mapping[Key, Part], answers: Sequence[list[Contra
 
 
 def rows_of(key: Key, part: Part, done: Tally, analytes: np.ndarray, n_sim: int) -> list[Rows]:
-    """Return the measures of one part of a plan, as its table has them."""
+    """Return the measures of one part of a plan, as its table has them, but for the median, which has no paired error."""
     if key[0] == CONTRAST:
-        return list(measures_of(part.targets[0], done, analytes, n_sim))
+        lean = done._replace(counts={name: count for name, count in done.counts.items() if name != "bins"})
+        return list(measures_of(part.targets[0], lean, analytes, n_sim))
     return list(family_measures(done, n_sim)) if key[0] == WHOLE else [pattern_measure(done, n_sim)]
 
 
