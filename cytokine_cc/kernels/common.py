@@ -209,10 +209,15 @@ def t_statistics(
 
 
 def t_quantile(df: np.ndarray, tail: float) -> np.ndarray:
-    """Return the t below which `tail` lies; one Newton step, since scipy before 1.17 gives eleven digits only."""
+    """Return the t below which `tail` lies; one Newton step, since scipy before 1.17 gives eleven digits only.
+
+    Worked out once for each number of degrees of freedom: those of many rows are a few whole numbers.
+    """
+    shape = np.shape(df)
+    df, place = np.unique(df, return_inverse=True)
     t = stdtrit(df, tail)
     log_density = gammaln((df + 1) / 2) - gammaln(df / 2) - np.log(df * np.pi) / 2 - (df + 1) / 2 * np.log1p(t * t / df)
-    return t - (stdtr(df, t) - tail) / np.exp(log_density)
+    return (t - (stdtr(df, t) - tail) / np.exp(log_density))[place].reshape(shape)
 
 
 def too_few(n: np.ndarray, least: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from .cohort import Subjects
 from .streams import Streams
 
 Parameters = Mapping[str, Any]
+_BLOCK_VALUES = 65_536  # worked on at a time: what fits a cache
 
 
 def analyte_mean(rng: Streams, subjects: Subjects, p: Parameters) -> np.ndarray:
@@ -66,10 +67,14 @@ def shared_factors(rng: Streams, subjects: Subjects, p: Parameters) -> np.ndarra
 
 def _mix(loadings: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Add up loadings times factors; no matrix product, whose last bits may depend on how many replicates stand beside."""
-    total = loadings[:, 0, None] * factors[..., 0, None, :]
-    part = np.empty_like(total)
-    for k in range(1, loadings.shape[1]):
-        total += np.multiply(loadings[:, k, None], factors[..., k, None, :], out=part)
+    total = np.empty((*factors.shape[:-2], len(loadings), factors.shape[-1]))
+    step = max(1, _BLOCK_VALUES // max(1, total[0].size))
+    part = np.empty_like(total[:step])
+    for start in range(0, len(total), step):
+        some, out = factors[start : start + step], total[start : start + step]
+        np.multiply(loadings[:, 0, None], some[..., 0, None, :], out=out)
+        for k in range(1, loadings.shape[1]):
+            out += np.multiply(loadings[:, k, None], some[..., k, None, :], out=part[: len(out)])
     return total
 
 
