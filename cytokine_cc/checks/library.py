@@ -12,11 +12,13 @@ from ..versions import versions
 from .agreement import AGREEMENT
 from .check_report import Check, CheckReport, carry_out
 from .invariance import INVARIANCE
+from .rates import RATES
+from .reproducibility import REPRODUCIBILITY
 from .textbook import TEXTBOOK
 from .traps import TRAPS
 
 LEVELS = ("quick", "full")
-CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK, *INVARIANCE, *TRAPS)
+CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK, *INVARIANCE, *TRAPS, *RATES, *REPRODUCIBILITY)
 
 
 def run_checks(level: str = "quick", *, n_jobs: int = -1, progress: bool | None = None) -> CheckReport:

@@ -1,0 +1,161 @@
+"""The same seed, the same study; the same study, the same answer: here, and elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..analysis import analyze, compare_baseline
+from ..config import load_study
+from ..plan import Plan
+from ..questions import Baseline, ChangeBetween
+from ..simulation.choice import published_draw
+from ..simulation.error_rates import certify
+from ..simulation.scenario import load_scenario, scenario_names
+from ..simulation.writing import patient_numbers
+from .check_report import Check, Finding
+from .comparing import Comparison, Fact, facts_hold
+
+ABOUT = "reproducibility"
+_DIGITS = {"values": 5.001e-4, "lower_limit": 5.001e-3, "upper_limit": 5.001e-3}  # files hold four digits, of limits three
+
+
+def _bundled(names: Iterable[str]) -> Callable[[int], Finding]:
+    def run(n_jobs: int) -> Finding:
+        numbers, counted = Comparison(), []
+        for name in names:
+            scenario, read = load_scenario(name), load_study(name)
+            drawn = scenario.draw(*published_draw(scenario))
+            patients = patient_numbers(drawn)
+            rows = drawn.panel.samples[["subject", "visit"]].itertuples(index=False)
+            at = {(patients[subject], visit): i for i, (subject, visit) in enumerate(rows)}
+            keys = list(read.panel.samples[["subject", "visit"]].itertuples(index=False, name=None))
+            if sorted(at) != sorted(keys) or list(read.analytes) != list(drawn.analytes):
+                return Finding("fail", f"{name}: samples or analytes of the file are not those that its scenario draws")
+            order = [at[key] for key in keys]
+            places = [{"subject": s, "visit": v, "analyte": a} for s, v in keys for a in read.analytes]
+            for what, digits in {"state": 0.0, **_DIGITS}.items():
+                mine, theirs = getattr(read.panel, what).to_numpy(float), getattr(drawn.panel, what).to_numpy(float)[order]
+                numbers.add(mine, theirs, digits, places, f"{what} in {name}")
+            counted.append(f"{name} ({read.n_case} and {read.n_control})")
+        return numbers.finding(f"; files hold four digits, of limits three; {', '.join(counted)}")
+
+    return run
+
+
+def _draws() -> Iterable[Fact]:
+    scenario = load_scenario("henry2010")
+    one, again, other, next_one = (scenario.draw(*key).panel.values.to_numpy() for key in ((1,), (1, 0), (2,), (1, 1)))
+    batch = scenario.draw_arrays(1, range(3))
+    alone = scenario.draw_arrays(1, [2])
+    yield "the same seed draws the same study", bool(np.array_equal(one, again, equal_nan=True)), True
+    yield "numbers shared with another seed", _shared(one, other), 0
+    yield "with another replicate", _shared(one, next_one), 0
+    yield (
+        "replicate 2 is the same alone and among others",
+        bool(np.array_equal(batch.value[2], alone.value[0], equal_nan=True)),
+        True,
+    )
+
+
+def _shared(one: np.ndarray, other: np.ndarray) -> int:
+    """Count numbers that two studies have in common, place by place."""
+    n = min(len(one), len(other))
+    return int((one[:n] == other[:n]).sum())
+
+
+def _certified_is_analysed(n_jobs: int) -> Finding:
+    """Go through eight studies one by one, by analyze, and compare with certify."""
+    scenario, n_sim, numbers = load_scenario("henry2010"), 8, Comparison()
+    plan = Plan(Baseline("welch", adjust="BH"), None, ChangeBetween("mann_whitney", adjust="holm"))
+    rates = certify(plan, scenario, n_sim=n_sim, seed=5, n_jobs=n_jobs, progress=False, patterns=()).table
+    results = [analyze(scenario.draw(5, k), plan).results for k in range(n_sim)]
+    for kind in ("baseline", "change_between"):
+        tables = [found[kind].table for found in results]
+        keys = list(zip(tables[0]["visit"], tables[0]["analyte"], strict=True))
+        for measure, column in (("size", "p_value"), ("power", "p_adjusted")):
+            counted = np.mean([(table[column] <= plan.alpha).to_numpy() for table in tables], axis=0)
+            share = dict(zip(keys, counted, strict=True))
+            rows = rates[(rates["question"] == kind) & (rates["measure"] == measure) & (rates["analyte"] != "")]
+            places = [{"analyte": row.analyte, "visit": row.visit} for row in rows.itertuples(index=False)]
+            want = [share[place["visit"], place["analyte"]] for place in places]
+            numbers.add(rows["estimate"], want, 1e-12, places, f"{measure} of {kind}")
+    return numbers.finding(f"; {n_sim} studies")
+
+
+def _workers(n_jobs: int) -> Finding:
+    scenario, plan = load_scenario("henry2010"), Plan(change_within=None)
+    options: dict[str, Any] = {"seed": 3, "progress": False}
+    one, two = (certify(plan, scenario, n_sim=140, n_jobs=n, **options).table for n in (1, 2))
+    other = certify(plan, scenario, n_sim=140, n_jobs=1, seed=4, progress=False).table
+    differs = [name for name in one.columns if not one[name].equals(two[name])]
+    same = int((one["estimate"] == other["estimate"]).sum())
+    said = f"{len(one):,} rows of 140 studies: columns that differ between one worker and two: {', '.join(differs) or 'none'}; "
+    said += f"between two seeds {len(one) - same:,} estimates differ"
+    return Finding.of(not differs and same < len(one) / 2, said)
+
+
+# By analyte, from the study that henry2010 shows: Welch's p and ratio at baseline, geometric SD of the cases.
+STORED: dict[str, tuple[float, float, float]] = {
+    "EGF": (0.5735149374700504, 0.8947733743014689, 2.266766907275963),
+    "IL-6": (0.23354337518432458, 1.452129380996694, 3.206698182408871),
+    "IL-12p40": (1.315222986663812e-06, 0.361937692757854, 2.190476753053866),
+    "IL-17": (4.21566642230227e-05, 0.34295258825681274, 2.355173445546772),
+    "TNF-a": (0.276124056511382, 1.1972674943412642, 1.7603008892437286),
+    "ceramide": (0.5088911911138917, 1.108923052869272, 1.8050236139887503),
+    "lipoxin A4": (0.43378493448129574, 1.1170596867402889, 1.84341815418401),
+}
+
+
+def _stored_figures(n_jobs: int) -> Finding:
+    study, numbers = load_scenario("henry2010").draw(2010, 2), Comparison()
+    baseline = compare_baseline(study, test="welch").table.set_index("analyte")
+    for analyte, (p, estimate, spread) in STORED.items():
+        row, place = baseline.loc[analyte], [{"analyte": analyte}]
+        for what, want in (("p_value", p), ("estimate", estimate), ("sd_case", spread)):
+            numbers.add([row[what]], [want], 1e-9, place, what)
+    return numbers.finding("; should all differ, this version of numpy may draw other numbers from a seed")
+
+
+def _check(name: str, expected: str, why: str, run: Callable[[int], Finding], reference: str, level: str = "quick") -> Check:
+    return Check(name, ABOUT, expected, why, run, reference, level)
+
+
+_DATA = "The studies in data/synthetic hold, digit by digit, what scenario, seed and replicate draw here: values, states, limits."
+_FILES = "Who reads a file of a simulated study must be able to make it anew, on another machine, and find the same."
+_SOURCE = "docs/scenarios.md"
+REPRODUCIBILITY: tuple[Check, ...] = (
+    _check("bundled studies", _DATA, _FILES, _bundled(("null", "henry2010")), _SOURCE),
+    _check("all bundled studies", _DATA, _FILES, lambda n_jobs: _bundled(scenario_names())(n_jobs), _SOURCE, "full"),
+    _check(
+        "seeds",
+        "The same seed draws the same study, another seed or replicate one that shares no number with it; a replicate is the "
+        "same alone and among others.",
+        "A seed that is ignored makes a simulation that nobody can repeat; one that is reused makes one study out of many.",
+        lambda n_jobs: facts_hold(_draws()),
+        "L'Ecuyer P et al. Math Comput Simul 2017;135:3-17. doi:10.1016/j.matcom.2016.05.005",
+    ),
+    _check(
+        "what is certified is what is analysed",
+        "Shares of rejections by certify equal those counted over analyze(scenario.draw(seed, k), plan), analyte by analyte.",
+        "Error rates of another code path would say nothing of the analysis that is run.",
+        _certified_is_analysed,
+        "docs/design.md",
+    ),
+    _check(
+        "workers",
+        "One worker and two give the same table, to the last bit; another seed gives another.",
+        "A result that depends on the number of cores cannot be repeated elsewhere.",
+        _workers,
+        "docs/design.md",
+    ),
+    _check(
+        "stored figures of a draw",
+        "p-values, ratios and SDs of the study drawn from henry2010 with seed 2010, replicate 2, to a relative 1e-9.",
+        "They were stored when this version was made; a change in drawing, limits or tests moves them.",
+        _stored_figures,
+        "seed 2010, replicate 2, numpy's PCG64",
+    ),
+)
