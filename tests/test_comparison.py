@@ -624,9 +624,11 @@ def test_it_says_in_words_what_differs(compared):
 def test_four_studies_that_tell_plans_apart_are_no_evidence(compared, differ, said):
     """All the other way in one plan: exact two-sided p 1/8 and 1/16."""
     one = compared.differences.query("measure == 'FWER'").head(1)
-    n = 1000
-    mcse = math.sqrt((differ / n - (differ / n) ** 2) / n)
-    made = one.assign(estimate=differ / n, mcse=mcse, n_sim=n)
-    text = cc.PlanComparison(compared.rates, made, compared.meta).describe()
-    assert ("higher by" in text) == said
-    assert f"{int(said)} of 1 difference" in text
+    for n in (300, 1000, 1024, 5000, 7777):
+        for other in (0.0, 0.013, 0.92):
+            estimate = (other + differ / n) - other
+            mcse = math.sqrt((differ / n - estimate**2) / n)
+            made = one.assign(estimate=estimate, mcse=mcse, n_sim=n)
+            text = cc.PlanComparison(compared.rates, made, compared.meta).describe()
+            assert ("higher by" in text) == said
+            assert f"{int(said)} of 1 difference" in text

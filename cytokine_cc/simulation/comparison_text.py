@@ -15,6 +15,7 @@ ERRORS = 2.0  # paired Monte Carlo errors beyond which a difference is spelled o
 _BY_CHANCE = 0.0455  # share of differences beyond two errors where there are none
 _MANY = 10  # differences, of which a share by chance is a number to give
 _MOST_NAMES = 4
+_ROUNDING = 1e-9
 
 
 def head_text(frame: pd.DataFrame, n_plans: int, meta: Mapping[str, Any]) -> str:
@@ -69,7 +70,7 @@ def _is_beyond(frame: pd.DataFrame) -> np.ndarray:
     The error is taken about 0, as in McNemar's test: four studies that tell plans apart, all the same way, are no evidence yet.
     """
     size, n = frame["estimate"].abs(), frame["n_sim"].astype("float64")
-    return (size > ERRORS * np.sqrt(frame["mcse"] ** 2 + size**2 / n)).to_numpy()
+    return (size > ERRORS * np.sqrt(frame["mcse"] ** 2 + size**2 / n) * (1 + _ROUNDING)).to_numpy()
 
 
 def _row_text(row: Mapping[Any, Any]) -> str:
