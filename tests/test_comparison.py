@@ -344,7 +344,7 @@ def test_plans_that_are_the_same_differ_by_nothing(small):
     assert known.sum() > 60
     assert (frame.loc[known, ["estimate", "mcse"]] == 0).all(axis=None)
     assert (frame.loc[known, "mcse_independent"] > 0).any()
-    assert found.describe().endswith("No difference was seen. plan 2: no such difference.")
+    assert found.describe().endswith("No difference was seen.\nplan 2: no such difference.")
 
 
 def test_pairing_makes_errors_smaller():
@@ -610,8 +610,9 @@ def test_it_says_in_words_what_differs(compared):
     assert text.startswith("3 plans on the same 128 studies of 'small'; the reference is adjust=none. Beyond 2 paired")
     fwer = whole(compared, "FWER", plan="adjust=bonferroni", question="baseline")
     assert fwer["estimate"] < -2 * fwer["mcse"]
-    assert f"FWER (baseline, case / control, before) lower by {-fwer['estimate']:.3g} (paired error {fwer['mcse']:.3g}," in text
-    assert "power by analyte (baseline, case / control, before) lower for " in text
+    (line,) = [line for line in text.splitlines() if line.startswith("adjust=bonferroni: baseline, case / control, before: ")]
+    assert f"FWER lower by {-fwer['estimate']:.3g} (+-{fwer['mcse']:.3g});" in line
+    assert "power by analyte lower for " in line
     assert "adjust=BH: " in text
     alone = compared.select(plan="adjust=bonferroni", measure="FWER", question="baseline").describe()
     assert "1 of 1 difference (1 in 22 would by chance)" in alone

@@ -116,7 +116,8 @@ class PlanComparison:
         Returns
         -------
         str
-            What lies beyond two paired errors: of all analytes together with its size, by analyte with the first names.
+            Then a line for each plan and comparison with what lies beyond two paired errors: of all analytes together with its
+            size (+- paired error), by analyte with the first names.
 
         Examples
         --------
@@ -127,7 +128,7 @@ class PlanComparison:
         >>> print(found.select(measure="FWER").describe())  # doctest: +ELLIPSIS
         2 plans on the same 200 studies of 'null'; the reference is adjust=none. Beyond 2 paired Monte Carlo errors: 1 of 1 ...
         """
-        return " ".join([self._head(), *plan_sentences(self.differences)])
+        return "\n".join([self._head(), *plan_sentences(self.differences)])
 
     def _head(self) -> str:
         return head_text(self.differences, self.rates["plan"].nunique(), self.meta)

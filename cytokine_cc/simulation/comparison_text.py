@@ -47,21 +47,23 @@ def head_text(frame: pd.DataFrame, n_plans: int, meta: Mapping[str, Any]) -> str
 
 
 def plan_sentences(frame: pd.DataFrame) -> Iterator[str]:
-    """Say of each plan where it differs from the reference."""
+    """Say of each plan, in a line for each comparison, where it differs from the reference."""
     beyond = frame[_is_beyond(frame)]
     for name in frame["plan"].unique():
         own = beyond[beyond["plan"] == name]
-        yield f"{name}: {'; '.join(_differences(own)) or 'no such difference'}."
+        if own.empty:
+            yield f"{name}: no such difference."
+        for where, rows in own.groupby(["question", "contrast", "visit"], sort=False):
+            yield f"{name}: {', '.join(dict.fromkeys(filter(None, where)))}: {'; '.join(_differences(rows))}."
 
 
 def _differences(beyond: pd.DataFrame) -> Iterator[str]:
     for row in beyond[beyond["analyte"] == ""].to_dict("records"):
         yield _row_text(row)
-    by_analyte = beyond[beyond["analyte"] != ""].groupby(["question", "contrast", "visit", "measure"], sort=False)
-    for (question, contrast, visit, measure), rows in by_analyte:
+    for measure, rows in beyond[beyond["analyte"] != ""].groupby("measure", sort=False):
         sides = (("higher", rows["estimate"] > 0), ("lower", rows["estimate"] < 0))
         ways = [f"{way} for {listed(rows.loc[side, 'analyte'], _MOST_NAMES)}" for way, side in sides if side.any()]
-        yield f"{measure} by analyte ({_where(question, contrast, visit)}) {' and '.join(ways)}"
+        yield f"{measure} by analyte {' and '.join(ways)}"
 
 
 def _is_beyond(frame: pd.DataFrame) -> np.ndarray:
@@ -75,13 +77,7 @@ def _is_beyond(frame: pd.DataFrame) -> np.ndarray:
 
 def _row_text(row: Mapping[Any, Any]) -> str:
     way = "higher" if row["estimate"] > 0 else "lower"
-    errors = f"paired error {number(row['mcse'])}, of two separate runs {number(row['mcse_independent'])}"
-    where = _where(row["question"], row["contrast"], row["visit"])
-    return f"{row['measure']} ({where}) {way} by {number(abs(row['estimate']))} ({errors})"
-
-
-def _where(question: str, contrast: str, visit: str) -> str:
-    return ", ".join(dict.fromkeys(text for text in (question, contrast, visit) if text))
+    return f"{row['measure']} {way} by {number(abs(row['estimate']))} (+-{number(row['mcse'])})"
 
 
 def _gain(judged: pd.DataFrame) -> Iterator[str]:
