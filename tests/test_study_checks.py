@@ -432,3 +432,41 @@ def test_no_check_warns_in_python():
         warnings.simplefilter("error")
         check_study(study_of(table(n_case=3, n_control=3, n_analytes=2)))
         check_study(cc.load_study("plate_confounded"))
+
+
+@pytest.mark.parametrize(("who", "said"), [({"group": "control"}, "cases at before: "), ({"visit": "after"}, "after: ")])
+def test_a_group_or_a_visit_in_another_unit(who, said):
+    frame = table()
+    (column, label) = next(iter(who.items()))
+    frame.loc[frame[column] == label, [name for name in frame if name.startswith("A")]] *= 1000
+    report = check_study(study_of(frame))
+    assert failing(report) == {"units of samples"}
+    assert said in row(report, "units of samples")["observed"]
+    assert "about 1,000" in row(report, "units of samples")["observed"]
+
+
+def test_one_value_times_1000_lies_out():
+    frame = table(n_analytes=12, visits=("only",))
+    frame.loc[4, "A3"] *= 1000
+    report = check_study(study_of(frame))
+    assert report.passed
+    found = places(report, "outlying samples")
+    assert found["subject"].tolist() == ["S04"]
+    assert "A3 +" in found["found"].iloc[0]
+
+
+def test_infinite_numbers_stop_no_check():
+    study = study_of(table())
+    value = np.array(study.panel.values.to_numpy().T)
+    value[2, 3] = np.inf
+    report = check_study(
+        changed(study, value), cc.Plan(baseline=cc.Baseline(scale="raw"), change_within=None, change_between=None)
+    )
+    assert "1 cell: infinite numbers (A2)" in row(report, "impossible values")["observed"]
+    assert not report.table["observed"].str.startswith("stopped").any()
+
+
+def test_sets_on_plates_are_counted():
+    frame = table(n_case=12, n_control=24, sets=2)
+    report = check_study(study_of(frame, sets=True))
+    assert "of 12 sets on one plate" in row(report, "plate and group")["observed"]

@@ -152,6 +152,7 @@ def spreads(study: Study, plan: Plan) -> Iterator[Compared]:
         raw = question.scale == "raw"
         if raw not in scales:
             levels = facts.bounded() if raw else facts.levels()
+            levels = np.where(np.isfinite(levels), levels, np.nan)
             values = np.where(at[:, None, :] >= 0, np.swapaxes(levels[:, at], 0, 1), np.nan)
             scales[raw] = _mean(np.moveaxis(values[:n_before], 0, -1)), values[n_before:]
         base, later = scales[raw]

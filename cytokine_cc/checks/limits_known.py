@@ -57,8 +57,8 @@ def _below(study: Study, plan: Plan | None) -> Finding:
         named = dict.fromkeys(facts.analytes[uneven[:, 0]])
         said.append(f"shares differ between the groups beyond chance in {some(named)}")
     if len(mostly):
-        said.append(f"more than {percent(MOSTLY)} below in {some(facts.analytes[mostly])}")
-    return Finding(WARN if len(uneven) or len(mostly) else PASS, "; ".join(said), rows)
+        said.append(f"more than {percent(MOSTLY)} of all values below in {some(facts.analytes[mostly])}")
+    return Finding(WARN if len(uneven) else PASS, "; ".join(said), rows)
 
 
 def _by_plate(study: Study, plan: Plan | None) -> Finding:
@@ -102,7 +102,7 @@ CHECKS = (
     Check(
         "values below limits",
         "limits of detection",
-        "Cases and controls have alike shares of values below the limit, and no analyte has nearly all of them there.",
+        "Cases and controls have alike shares of values below the limit.",
         "What is put in place of a value below the limit then carries the comparison. A difference in shares may be the effect "
         "that is looked for; it is also what limits that differ by plate or date leave behind. Fisher's exact test, times "
         "analytes and visits.",

@@ -38,10 +38,21 @@ def _group(study: Study, plan: Plan | None) -> Finding:
         tells = f"): plate tells group, {some(plates)} hold cases or controls only{lost}"
         return Finding(FAIL, said + tells, rows)
     p = study.plate_by_group
-    said += f", chi-square p = {p_text(p)})"
+    p_said = p_text(p) if p < 1e-4 else f"= {p_text(p)}"
+    said += f", chi-square p {p_said})" + _sets_on_plates(study, facts, at)
     if n_alone:
         said += f"; {counted(n_alone, 'plate')} with cases or controls only"
     return Finding(WARN if p < UNEVEN else PASS, said + lost, rows if p < UNEVEN else [])
+
+
+def _sets_on_plates(study: Study, facts: Facts, first: np.ndarray) -> str:
+    """Say how many matched sets lie on one plate, where there are sets."""
+    if study.design.matching != "sets":
+        return ""
+    plates: dict[str, set[str]] = {}
+    for name, plate in zip(study.subjects["matched_set"], facts.plate[first], strict=True):
+        plates.setdefault(name, set()).add(plate)
+    return f"; {sum(len(own) == 1 for own in plates.values())} of {counted(len(plates), 'set')} on one plate"
 
 
 def _visit(study: Study, plan: Plan | None) -> Finding:

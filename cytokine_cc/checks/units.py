@@ -9,7 +9,7 @@ import numpy as np
 from ..labels import coded
 from ..plan import Plan
 from ..study import Study
-from ..words import counted
+from ..words import counted, visit_name
 from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
 from .facts import Facts, centred, fold, median, some, spread, unit_hint
 
@@ -94,17 +94,19 @@ def _samples(study: Study, plan: Plan | None) -> Finding:
         return Finding(NOT_APPLICABLE, f"{counted(n_analytes, 'analyte')}: too few to tell a sample from its analytes")
     if n < 2 * FEWEST:
         return Finding(NOT_APPLICABLE, f"{counted(n, 'sample')}: too few to tell what is usual")
+    said, rows, worst = _blocks(facts)
     shift, one_way = sample_shifts(facts)
+    if np.isnan(shift).all() and not said:
+        return Finding(NOT_APPLICABLE, f"no sample has numbers of {FEWEST} analytes, and of a third of all")
     usual = spread(shift)
     with np.errstate(invalid="ignore"):
         off = (np.abs(shift) >= OFF) & (np.abs(shift) > Z_SAMPLE * usual) & (one_way >= ONE_WAY)
     places = np.flatnonzero(off).tolist()
-    if not places:
+    if not places and not said:
         k = int(np.nanargmax(np.abs(shift)))
-        return Finding(
-            PASS, f"of {counted(n, 'sample')} the farthest is {facts.sample(k)}, {fold(shift[k])} in the median of its analytes"
-        )
-    rows = [
+        most = f"the farthest is {facts.sample(k)}, {fold(shift[k])} in the median of its analytes"
+        return Finding(PASS, f"of {counted(n, 'sample')} {most}")
+    rows += [
         facts.place(
             s,
             found=f"{fold(shift[s])} than its group in the median of its analytes, {one_way[s]:.0%} of them so"
@@ -112,8 +114,32 @@ def _samples(study: Study, plan: Plan | None) -> Finding:
         )
         for s in places
     ]
-    worst = FAIL if (np.abs(shift[places]) >= SURELY).any() else WARN
-    return Finding(worst, f"off in nearly all analytes: {_named(facts, places, shift)}", rows)
+    if places:
+        worst = FAIL if worst == FAIL or (np.abs(shift[places]) >= SURELY).any() else WARN
+        said.append(f"off in nearly all analytes: {_named(facts, places, shift)}")
+    return Finding(worst, "; ".join(said), rows)
+
+
+def _blocks(facts: Facts) -> tuple[list[str], list[dict[str, Any]], str]:
+    """Find a group, or a visit, that is off as a whole in the median of all analytes."""
+    levels = facts.levels()[(facts.below | facts.above).mean(axis=-1) <= 0.5]
+    visits = list(dict.fromkeys(facts.visit))
+    asked = [
+        (facts.case & (facts.visit == v), ~facts.case & (facts.visit == v), f"cases at {visit_name(v)}", "controls")
+        for v in visits
+    ]
+    asked += [(facts.visit == v, facts.visit == visits[0], visit_name(v), visit_name(visits[0])) for v in visits[1:]]
+    said, rows, worst = [], [], PASS
+    for own, other, name, than in asked:
+        if len(levels) < FEWEST or min(own.sum(), other.sum()) < FEWEST:
+            continue
+        shift = float(median(median(levels[:, own]) - median(levels[:, other])))
+        if abs(shift) >= OFF:
+            text = f"{fold(shift)} than {than} in the median of {len(levels)} analytes{unit_hint(shift)}"
+            said.append(f"{name}: {text}")
+            rows.append({"found": f"{name}: {text}"})
+            worst = FAIL if abs(shift) >= SURELY else WARN if worst == PASS else worst
+    return said, rows, worst
 
 
 def _named(facts: Facts, places: list[int], shift: np.ndarray) -> str:
@@ -164,7 +190,8 @@ CHECKS = (
     Check(
         "units of samples",
         "units",
-        f"Levels of a sample lie within {np.exp(OFF):.0f} times those of its group, or are spread to both sides.",
+        f"Levels of a sample lie within {np.exp(OFF):.0f} times those of its group, or are spread to both sides; so do groups "
+        "and visits as wholes.",
         _WHY
         + "one such sample can carry or hide a difference between groups. Judged by the median over its analytes, given plate; "
         "fails from 50-fold.",
