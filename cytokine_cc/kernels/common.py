@@ -201,7 +201,8 @@ def t_statistics(
         low = high = np.full_like(t, np.nan)
     else:
         tail = (1 - conf_level) / 2 if alternative == "two-sided" else 1 - conf_level
-        half = -t_quantile(df, tail) * std_error
+        few, place = np.unique(df, return_inverse=True)  # those of many rows are mostly a few whole numbers
+        half = -t_quantile(few, tail)[place].reshape(df.shape) * std_error
         low = np.where(blocked, np.nan, -np.inf) if alternative == "less" else estimate - half
         high = np.where(blocked, np.nan, np.inf) if alternative == "greater" else estimate + half
     method = np.where(blocked, -1, 0).astype(np.int8)
@@ -209,15 +210,10 @@ def t_statistics(
 
 
 def t_quantile(df: np.ndarray, tail: float) -> np.ndarray:
-    """Return the t below which `tail` lies; one Newton step, since scipy before 1.17 gives eleven digits only.
-
-    Worked out once for each number of degrees of freedom: those of many rows are a few whole numbers.
-    """
-    shape = np.shape(df)
-    df, place = np.unique(df, return_inverse=True)
+    """Return the t below which `tail` lies; one Newton step, since scipy before 1.17 gives eleven digits only."""
     t = stdtrit(df, tail)
     log_density = gammaln((df + 1) / 2) - gammaln(df / 2) - np.log(df * np.pi) / 2 - (df + 1) / 2 * np.log1p(t * t / df)
-    return (t - (stdtr(df, t) - tail) / np.exp(log_density))[place].reshape(shape)
+    return t - (stdtr(df, t) - tail) / np.exp(log_density)
 
 
 def too_few(n: np.ndarray, least: int) -> np.ndarray:
