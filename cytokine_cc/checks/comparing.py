@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -48,19 +48,22 @@ class Comparison:
     rows: list[dict[str, str]] = field(default_factory=list)
     n_bad: int = 0
 
-    def add(self, got: Any, want: Any, tolerance: Any, places: Iterable[Mapping[str, Any]], what: str = "") -> None:
+    def add(self, got: Any, want: Any, tolerance: float, places: Sequence[Mapping[str, Any]], what: str = "") -> None:
         """Compare arrays of one shape, flat; `places` tells where each number stands, `what` what it is."""
         errors = np.ravel(relative_error(got, want))
+        if len(errors) != len(places):
+            raise ValueError(f"{what}: {len(errors)} numbers at {len(places)} places")
+        if not len(errors):
+            return
         self.n += len(errors)
-        bad = ~(errors <= tolerance)
-        for i, place in enumerate(places):
-            if errors[i] > self.worst:
-                self.worst, self.where = float(errors[i]), ", ".join([*map(str, place.values()), what])
-            if bad[i]:
-                self.n_bad += 1
-                if len(self.rows) < _MOST_ROWS:
-                    found = f"{what} {np.ravel(got)[i]:.15g}, expected {np.ravel(want)[i]:.15g}"
-                    self.rows.append({**{key: str(value) for key, value in place.items()}, "found": found})
+        worst = int(errors.argmax())
+        if errors[worst] > self.worst:
+            self.worst, self.where = float(errors[worst]), ", ".join([*map(str, places[worst].values()), what])
+        bad = np.flatnonzero(~(errors <= tolerance))
+        self.n_bad += len(bad)
+        for i in bad[: _MOST_ROWS - len(self.rows)].tolist():
+            found = f"{what} {np.ravel(got)[i]:.15g}, expected {np.ravel(want)[i]:.15g}"
+            self.rows.append({**{key: str(value) for key, value in places[i].items()}, "found": found})
 
     def finding(self, more: str = "") -> Finding:
         """Say how it came out."""

@@ -38,9 +38,8 @@ class Asked:
         return ITERATED if self.test in ITERATE else EXACT
 
     def of(self, study: Study, **options: Any) -> pd.DataFrame:
-        """Answer it; one row an analyte (and group), in order of their names."""
-        table = VERBS[self.question](study, test=self.test, **dict(self.more), **options).table
-        return table.sort_values(["contrast", "analyte"], kind="stable").reset_index(drop=True)
+        """Answer it; one row an analyte (and group)."""
+        return VERBS[self.question](study, test=self.test, **dict(self.more), **options).table
 
 
 def asked_of(name: str, slow: bool = False) -> Iterator[Asked]:
@@ -63,10 +62,13 @@ def _places(table: pd.DataFrame, asked: Asked) -> list[dict[str, str]]:
 
 def _same(numbers: Comparison, got: pd.DataFrame, want: pd.DataFrame, asked: Asked, columns: str, tolerance: float) -> None:
     """Compare columns of two tables that must be equal."""
+    if list(got["analyte"]) != list(want["analyte"]):  # in another order
+        got, want = (table.sort_values(["contrast", "analyte"], kind="stable") for table in (got, want))
     if list(got["analyte"]) != list(want["analyte"]):
         raise ValueError(f"{asked.test}: analytes {list(got['analyte'])}, expected {list(want['analyte'])}")
+    places = _places(want, asked)
     for column in columns.split():
-        numbers.add(got[column].to_numpy(), want[column].to_numpy(), tolerance, _places(want, asked), column)
+        numbers.add(got[column].to_numpy(np.float64), want[column].to_numpy(np.float64), tolerance, places, column)
 
 
 Compare = Callable[[Comparison, Study, Study, Asked], None]
@@ -97,7 +99,7 @@ def _turned_round(numbers: Comparison, plain: Study, other: Study, asked: Asked)
         got["contrast"] = [
             f"{head} in {names[group]}" for head, _, group in got["contrast"].str.rpartition(" in ").itertuples(False)
         ]
-        got = got.sort_values(["contrast", "analyte"], kind="stable")
+        got = got.sort_values("contrast", kind="stable")
         _same(numbers, got, want, asked, "estimate conf_low conf_high p_value p_adjusted", asked.tolerance)
         return
     want, got = asked.of(plain, alternative="greater"), asked.of(other, alternative="less")
@@ -158,7 +160,7 @@ def _in_other_order(name: str) -> Study:
 
 
 def _order_free(numbers: Comparison, plain: Study, other: Study, asked: Asked) -> None:
-    got, want = asked.of(other), asked.of(plain)
+    got, want = (table.fillna({"n_case": 0, "n_control": 0}) for table in (asked.of(other), asked.of(plain)))
     _same(numbers, got, want, asked, "n_case n_control", 0.0)
     _same(numbers, got, want, asked, _NUMBERS, asked.tolerance)
 
