@@ -470,3 +470,16 @@ def test_sets_on_plates_are_counted():
     frame = table(n_case=12, n_control=24, sets=2)
     report = check_study(study_of(frame, sets=True))
     assert "of 12 sets on one plate" in row(report, "plate and group")["observed"]
+
+
+def test_one_sample_measured_twice_under_two_names():
+    frame = table(n_case=20, n_control=20, n_analytes=20)
+    analytes = [name for name in frame if name.startswith("A")]
+    at = [frame.index[(frame["subject"] == name) & (frame["visit"] == "before")][0] for name in ("S03", "S30")]
+    noise = np.exp(np.random.default_rng(2).normal(0, 0.1, 20))
+    frame.loc[at[1], analytes] = (frame.loc[at[0], analytes].astype(float) * noise).round(3)
+    report = check_study(study_of(frame))
+    assert report.passed
+    assert verdict(report, "duplicated subjects") == "warn"
+    assert "measured twice: S03 and S30" in row(report, "duplicated subjects")["observed"]
+    assert places(report, "duplicated subjects")["subject"].tolist() == ["S03", "S30"]

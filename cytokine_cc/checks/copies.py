@@ -10,12 +10,14 @@ from ..plan import Plan
 from ..study import Study
 from ..words import counted
 from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
-from .facts import Facts, some
+from .facts import Facts, median, some, spread
 
 COMMON = 0.1  # a number that more than this share of the samples hold says nothing of who is who
 CHANCE = 1e-4  # of all pairs of samples together
 LEAST, NEARLY, PARTLY = 3, 0.8, 0.2  # equal numbers; share of the numbers that are equal: a copy, a part of one
 _WITHIN = 5  # numbers of one subject agree by rounding more often than those of two
+ALIKE = 0.4  # distance of two samples over that of a usual sample to its nearest
+LEAST_ANALYTES, LEAST_SAMPLES = 10, 20  # to judge how near two samples lie
 _DENSE = 2500  # samples up to which pairs are counted in a table of all of them
 
 
@@ -59,6 +61,41 @@ def equal_pairs(facts: Facts, *, within: bool) -> Equal:
     )
     part = counts >= PARTLY * both
     return Equal(first[part], second[part], counts[part], both[part])
+
+
+def near_pairs(facts: Facts) -> list[tuple[int, int, float]]:
+    """Find samples of two subjects that lie far nearer to each other than samples do to their nearest.
+
+    Returns
+    -------
+    list of (int, int, float)
+        Positions, and their distance over the median distance of a sample to the nearest of another subject: root mean square of
+        the differences of logs, each over the spread of its analyte. Numbers that say nothing of who is who do not enter.
+
+    Notes
+    -----
+    In 290 sound studies of six scenarios the nearest two samples had .56 or more; copies measured again with 12% noise .14 to
+    .39.
+    """
+    telling = (_runs(facts.value) >= 0) & ~np.isnan(facts.value)
+    levels = np.where(telling, facts.levels(), np.nan)
+    scale = spread(levels)
+    usable = (telling.mean(axis=-1) >= 0.5) & (scale > 0)
+    if usable.sum() < LEAST_ANALYTES or telling.shape[1] < LEAST_SAMPLES:
+        return []
+    z = ((levels[usable] - median(levels[usable])[:, None]) / scale[usable, None]).T
+    there = ~np.isnan(z)
+    z, here = np.where(there, z, 0.0), there.astype(np.float64)
+    both = here @ here.T
+    square = np.square(z) @ here.T
+    apart = np.sqrt(np.maximum(square + square.T - 2 * z @ z.T, 0.0) / np.maximum(both, 1.0))
+    subject = facts.subjects()[0]
+    apart[(subject[:, None] == subject) | (both < max(LEAST_ANALYTES, usable.sum() / 2))] = np.inf
+    nearest = apart.min(axis=1)
+    if not np.isfinite(nearest).any():
+        return []
+    ratio = apart / np.median(nearest[np.isfinite(nearest)])
+    return [(int(i), int(j), float(ratio[i, j])) for i, j in np.argwhere(ratio < ALIKE) if i < j]
 
 
 def _runs(value: np.ndarray) -> np.ndarray:
@@ -115,8 +152,13 @@ def _duplicated(study: Study, plan: Plan | None) -> Finding:
         return Finding(NOT_APPLICABLE, f"{counted(len(facts.analytes), 'analyte')}: two subjects may well agree in all of them")
     found = equal_pairs(facts, within=False)
     n = len(np.unique(facts.subject))
+    near = near_pairs(facts) if not len(found.first) else []
+    if near:
+        return _alike(facts, near)
     if not len(found.first):
-        return Finding(PASS, f"no two of {counted(n, 'subject')} share more numbers than rounding explains")
+        return Finding(
+            PASS, f"no two of {counted(n, 'subject')} share more numbers than rounding explains, or lie as near as one"
+        )
     rows, pairs = _rows(facts, found)
     whole = found.equal >= NEARLY * found.both
     names = {f"{facts.subject[i]} and {facts.subject[j]}" for i, j in zip(found.first[whole], found.second[whole], strict=True)}
@@ -124,6 +166,23 @@ def _duplicated(study: Study, plan: Plan | None) -> Finding:
         return Finding(FAIL, f"the same numbers under two names: {some(sorted(names))} ({pairs})", rows)
     names = {f"{facts.subject[i]} and {facts.subject[j]}" for i, j in zip(found.first, found.second, strict=True)}
     return Finding(WARN, f"more equal numbers than rounding explains: {some(sorted(names))} ({pairs})", rows)
+
+
+def _alike(facts: Facts, near: list[tuple[int, int, float]]) -> Finding:
+    """Say which subjects have profiles as if one sample had been measured twice."""
+    rows = [
+        facts.place(
+            own, found=f"as near to {facts.sample(other)} as one sample measured twice ({ratio:.2f} of the usual distance)"
+        )
+        for i, j, ratio in near
+        for own, other in ((i, j), (j, i))
+    ]
+    named = some(dict.fromkeys(f"{facts.subject[i]} and {facts.subject[j]}" for i, j, _ in near))
+    least = min(ratio for *_, ratio in near)
+    said = (
+        f"other numbers, but profiles as of one sample measured twice: {named} ({least:.2f} of the usual distance to the nearest)"
+    )
+    return Finding(WARN, said, rows)
 
 
 def _repeated(study: Study, plan: Plan | None) -> Finding:
@@ -160,7 +219,7 @@ CHECKS = (
     Check(
         "duplicated subjects",
         "who is who",
-        "No two subjects have the same numbers, whole or nearly.",
+        "No two subjects have the same numbers, whole or nearly, or profiles as near as one sample measured twice.",
         "A file or a sample entered under two names counts one person twice: groups look more alike or more different than they "
         "are, and p-values are too small. Numbers that many samples share, or three at either end of an analyte (a limit that is "
         "not stated), do not count; how often others agree by rounding is taken from the data.",

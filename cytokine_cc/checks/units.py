@@ -44,10 +44,10 @@ def _plates(study: Study, plan: Plan | None) -> Finding:
         named = some(f"{facts.analytes[own[0]]} on {plates[own[1]]}" for own in cells)
         said.append(f"one analyte on one plate off: {named}; most {facts.analytes[a]}, {fold(shift)}{unit_hint(shift)}")
     if not said:
-        k = int(np.nanargmax(np.abs(overall))) if not np.isnan(overall).all() else 0
         most = "too few analytes to tell a plate as a whole"
         if n_analytes:
-            most = f"within {np.exp(abs(overall[k])):.3g}-fold of each other ({plates[k]}; median of {n_analytes} analytes)"
+            apart = float(np.exp(np.nanmax(overall) - np.nanmin(overall)))
+            most = f"within {apart:.2f}-fold of each other in the median of {n_analytes} analytes"
         return Finding(PASS, f"{len(plates)} plates, {most}; no analyte stands apart on one plate")
     return Finding(worst, "; ".join(said), rows)
 
