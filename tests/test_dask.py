@@ -29,7 +29,7 @@ def _small_blocks(monkeypatch):
 
 @pytest.fixture(scope="module")
 def client():
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "protocol": "tcp://", "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "protocol": "tcp://", "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(**options, silence_logs="CRITICAL") as cluster,
         distributed.Client(cluster) as client,
