@@ -43,10 +43,12 @@ def as_html(text: str, tables: Mapping[str, pd.DataFrame]) -> str:
     """Lay out tables below a paragraph, for a notebook."""
     import html
 
-    parts = [f"<p>{html.escape(text)}</p>"]
+    paragraphs = [html.escape(line) for line in text.splitlines()]
+    parts = [f"<p>{'<br>'.join(paragraphs)}</p>"]
     for name, frame in tables.items():
         cut = f" (the first {_MOST_HTML} shown)" if len(frame) > _MOST_HTML else ""
-        body = frame.head(_MOST_HTML).to_html(index=False, float_format=number, na_rep="", border=0)
+        with pd.option_context("display.max_colwidth", None):  # a sentence cut off is worse than a broad table
+            body = frame.head(_MOST_HTML).to_html(index=False, float_format=number, na_rep="", border=0)
         parts.append(f"<p><b>{html.escape(name)}</b>{cut}</p>\n{body}")
     parts.append("<p>Rounded here; the tables have full precision.</p>")
     return "\n".join(parts)

@@ -122,9 +122,11 @@ def test_it_shows_itself_the_worst_first(report):
     text = repr(report)
     assert text.startswith("<CheckReport: Study lab.csv: 4 checks")
     assert text.index("units of plates") < text.index("digits") < text.index("visits") < text.index("all alike")
+    long = carry_out([check("long", Finding("warn", "a sentence " * 20))], ())
+    assert "a sentence " * 19 in long._repr_html_()
     html = report._repr_html_()
     assert "<b>Rows</b>" in html
-    assert "&lt;" not in html
+    assert "matched_set" not in html  # no row has one
 
 
 def test_it_goes_through_csv_and_pickle(report, tmp_path):

@@ -14,7 +14,14 @@ import cytokine_cc as cc
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LONGEST_FUNCTION = 5
-SIMULATIONS = ("01_reproduce_henry2010", "02_which_correction", "05_values_below_the_limit", "06_change_from_baseline")
+SIMULATIONS = (
+    "01_reproduce_henry2010",
+    "02_which_correction",
+    "05_values_below_the_limit",
+    "06_change_from_baseline",
+    "07_error_rates_of_your_plan",
+    "08_reviewer_checks",
+)
 WARN = pytest.mark.filterwarnings("ignore::cytokine_cc.AnalysisWarning")
 WARNED = ("06_change_from_baseline",)  # it shows a warning, of baselines that differ, to its reader
 

@@ -195,8 +195,10 @@ class CheckReport:
 
     def _repr_html_(self) -> str:
         """Show the checks, and the rows that show what they found, in a notebook."""
-        shown = self.table.drop(columns=["n_rows"])
-        return as_html(self.describe(), {"Checks": shown, "Rows": self.rows} if len(self.rows) else {"Checks": shown})
+        tables = {"Checks": self.table[["about", "name", "verdict", "observed", "expected", "why", "reference"]]}
+        if len(self.rows):
+            tables["Rows"] = self.rows.loc[:, (self.rows != "").any()]
+        return as_html(self.describe(), tables)
 
 
 def carry_out(checks: Iterable[Check], arguments: Sequence[Any] = (), meta: Mapping[str, Any] | None = None) -> CheckReport:

@@ -104,7 +104,8 @@ class ErrorRates:
         import html
 
         cut = f" (the first {_MOST_HTML} shown)" if len(self) > _MOST_HTML else ""
-        body = self.table.head(_MOST_HTML).to_html(index=False, float_format=_brief, na_rep="", border=0)
+        with pd.option_context("display.max_colwidth", None):  # a pattern is a sentence
+            body = self.table.head(_MOST_HTML).to_html(index=False, float_format=_brief, na_rep="", border=0)
         return f"<p>{html.escape(self._head())}{cut}. Rounded here; .table has full precision.</p>\n{body}"
 
     def _head(self) -> str:
