@@ -156,6 +156,6 @@ REPRODUCIBILITY: tuple[Check, ...] = (
         "p-values, ratios and SDs of the study drawn from henry2010 with seed 2010, replicate 2, to a relative 1e-9.",
         "They were stored when this version was made; a change in drawing, limits or tests moves them.",
         _stored_figures,
-        "seed 2010, replicate 2, numpy's PCG64",
+        "seed 2010, replicate 2; numpy.random.SFC64",
     ),
 )

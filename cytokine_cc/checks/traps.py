@@ -240,7 +240,9 @@ def _summaries() -> Iterable[Fact]:
 
 
 def _constants() -> Iterable[Fact]:
-    row = _row(compare_baseline(two_groups([3, 3, 3], [3, 3, 3])))
+    results = compare_baseline(two_groups([3, 3, 3], [3, 3, 3]))
+    row = _row(results)
+    yield "rows", len(results), 1
     yield "p of constant values", str(row["p_value"]), "nan"
     yield "why", row["note"], "not tested: the values are constant"
     row = _row(compare_baseline(two_groups(["<3", "<3", "<3"], ["<3", "<2", "<3"])))
