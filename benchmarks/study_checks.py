@@ -86,6 +86,16 @@ def swapped(study: cc.Study) -> cc.Study:
     raise ValueError("no case has both visits")
 
 
+def exchanged(study: cc.Study) -> cc.Study:
+    """Exchange the samples of the first two cases at the last visit."""
+    samples = study.panel.samples
+    subject = np.array(samples["subject"].to_numpy(dtype=object))
+    late = (samples["visit"] == study.visits[-1]).to_numpy()
+    one, other = [name for name in study.subjects.index if name in set(subject[late])][:2]
+    subject[late] = [{one: other, other: one}.get(name, name) for name in subject[late]]
+    return changed(study, samples=samples.assign(subject=subject))
+
+
 def plate_in_other_unit(study: cc.Study, factor: float = 1000.0) -> cc.Study:
     """Multiply all numbers of the first plate."""
     value, plate = values_of(study), study.panel.samples["plate"].to_numpy(dtype=object)
@@ -142,6 +152,8 @@ FAULTS = {
     "analyte on a plate x1000": (analyte_in_other_unit, "henry2010", "units of plates"),
     "subject x1000": (subject_in_other_unit, "henry2010", "units of samples"),
     "subject x10": (diluted, "henry2010", "units of samples"),
+    "samples exchanged": (exchanged, "henry2010", "mixed-up samples"),
+    "samples exchanged, independent analytes": (exchanged, "null", "mixed-up samples"),
     "swapped visits": (swapped, "inflammatory_cascade", "swapped visits"),
     "swapped visits, strong effect": (swapped, "strong", "swapped visits"),
 }

@@ -11,7 +11,7 @@ import pandas as pd
 import cytokine_cc as cc
 
 PLANTED = runpy.run_path(str(Path(__file__).parent.parent / "benchmarks" / "study_checks.py"))
-FAULTS, changed, swapped = (PLANTED[name] for name in ("FAULTS", "changed", "swapped"))
+FAULTS, changed, exchanged, swapped = (PLANTED[name] for name in ("FAULTS", "changed", "exchanged", "swapped"))
 
 
 def table(

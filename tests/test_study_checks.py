@@ -12,7 +12,7 @@ import pytest
 import cytokine_cc as cc
 from cytokine_cc.checks.study_checks import STUDY_CHECKS, check_study
 
-from .study_faults import FAULTS, changed, study_of, swapped, table
+from .study_faults import FAULTS, changed, exchanged, study_of, swapped, table
 from .test_real_files import REAL, SALIVA, TABLE, WELLS, names_of, raw_wells
 
 SOUND = ["quickstart", "henry2010", "sparano2022", "inflammatory_cascade", "heavy_censoring", "common_shift", "bauml2015"]
@@ -44,7 +44,14 @@ def test_sound_studies_fail_no_check(name):
 def test_a_sound_small_study_passes_or_says_why_not():
     report = check_study(study_of(table(n_case=20, n_control=20)))
     silent = report.table[report.table["verdict"] == "not applicable"]
-    assert set(silent["name"]) == {"digit preference", "values below limits", "limits by plate", "matched sets", "swapped visits"}
+    assert set(silent["name"]) == {
+        "mixed-up samples",
+        "digit preference",
+        "values below limits",
+        "limits by plate",
+        "matched sets",
+        "swapped visits",
+    }
     assert set(report.table["verdict"]) == {"pass", "not applicable"}
     assert report.table["observed"].str.len().min() > 10
 
@@ -67,7 +74,7 @@ def test_only_a_study_is_checked():
 LOOK = {"plate x10", "subject x10"}
 
 
-@pytest.mark.parametrize("fault", [name for name in FAULTS if not name.startswith("swapped")])
+@pytest.mark.parametrize("fault", [name for name in FAULTS if not name.startswith(("swapped", "samples exchanged"))])
 def test_a_planted_fault_is_caught_by_its_check(fault):
     plant, _, name = FAULTS[fault]
     report = check_study(plant(cc.load_study("henry2010")))
@@ -483,3 +490,22 @@ def test_one_sample_measured_twice_under_two_names():
     assert verdict(report, "duplicated subjects") == "warn"
     assert "measured twice: S03 and S30" in row(report, "duplicated subjects")["observed"]
     assert places(report, "duplicated subjects")["subject"].tolist() == ["S03", "S30"]
+
+
+def test_samples_of_two_subjects_exchanged():
+    study = study_of(table(n_case=20, n_control=20, n_analytes=20))
+    assert verdict(check_study(study), "mixed-up samples") == "pass"
+    report = check_study(exchanged(study))
+    assert report.passed
+    assert verdict(report, "mixed-up samples") == "warn"
+    found = places(report, "mixed-up samples")
+    assert found[["subject", "visit"]].values.tolist() == [["S00", "after"], ["S01", "after"]]
+
+
+def test_where_levels_do_not_tell_whose_a_sample_is():
+    rng = np.random.default_rng(4)
+    study = study_of(table(n_analytes=20))
+    value = np.exp(rng.normal(size=study.panel.values.shape)).T
+    report = check_study(changed(study, value))
+    assert verdict(report, "mixed-up samples") == "not applicable"
+    assert "do not tell whose a sample is" in row(report, "mixed-up samples")["observed"]

@@ -8,12 +8,12 @@ from ..errors import OptionError
 from ..plan import Plan
 from ..study import Study
 from ..versions import versions
-from . import copies, detectable, limits_known, matched, numbers, outliers, plans, plates, units, visits
+from . import copies, detectable, limits_known, matched, mixups, numbers, outliers, plans, plates, units, visits
 from .check_report import CheckReport, carry_out
 
 STUDY_CHECKS = tuple(
     check
-    for module in (copies, numbers, limits_known, plates, units, outliers, matched, visits, plans, detectable)
+    for module in (copies, mixups, numbers, limits_known, plates, units, outliers, matched, visits, plans, detectable)
     for check in module.CHECKS
 )
 
