@@ -43,8 +43,8 @@ def exchanged(one: np.ndarray, other: np.ndarray) -> tuple[float, list[tuple[int
     float
         Share of the subjects whose two samples are nearest to each other.
     list of (int, int)
-        Of each pair both samples of the second visit are nearest to the other's of the first, within 1.5 times the median distance
-        of own samples, while their own lie as far apart as those of strangers (beyond the 5% nearest of these).
+        Of each pair both samples of the second visit are nearest to the other's of the first, within 1.5 times the median
+        distance of own samples, while their own lie as far apart as those of strangers (beyond the 5% nearest of these).
 
     Examples
     --------

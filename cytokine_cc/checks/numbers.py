@@ -71,7 +71,7 @@ def _heaped(study: Study, plan: Plan | None) -> Finding:
     facts = Facts(study)
     rows: list[dict[str, Any]] = []
     heaps: list[tuple[int, float, int, int]] = []
-    for a in range(len(facts.analytes)):
+    for a in np.flatnonzero(_most_equal(facts.value) >= LEAST_HEAP).tolist():
         for plate in (None, *_plates(facts)):
             found = _heap(facts.value[a] if plate is None else np.where(facts.plate == plate, facts.value[a], np.nan))
             if found is None or any(own[0] == a and own[1] == found[0] for own in heaps):
@@ -93,6 +93,14 @@ def _heaped(study: Study, plan: Plan | None) -> Finding:
         f"{big[1]:.6g} in {big[2]} of {big[3]} numbers of {facts.analytes[big[0]]}"
     )
     return Finding(WARN, said, rows)
+
+
+def _most_equal(value: np.ndarray) -> np.ndarray:
+    """Count how often the most frequent number of each analyte occurs, as far as `LEAST_HEAP`."""
+    ordered = np.sort(value, axis=-1)
+    if value.shape[-1] < LEAST_HEAP:
+        return np.zeros(len(value), dtype=np.int64)
+    return (ordered[:, LEAST_HEAP - 1 :] == ordered[:, : 1 - LEAST_HEAP]).any(axis=-1) * LEAST_HEAP
 
 
 def _plates(facts: Facts) -> list[str]:
@@ -173,7 +181,7 @@ def _last_digits(value: np.ndarray) -> np.ndarray:
     Numbers that are not rounded give none. Where all last digits of a power of ten are 0 or 5 the digit before it is taken:
     that is a mean of two, or a grid.
     """
-    if not len(value):
+    if not _whole(value, _DECIMALS - 1).any():
         return np.zeros(0, dtype=np.int64)
     decade = np.floor(np.log10(value) + 1e-12).astype(int)
     parts = []
