@@ -114,7 +114,7 @@ def test_every_test_question_scale_rule_side_and_correction_is_compared_with_r()
     assert set(listed["alternative"]) == {"two-sided", "greater", "less"}
     assert set(listed["family"]) == {"visit", "all"}
     assert set(listed["below_limit"]) == {rule for entry in TESTS.values() for rule in entry.rules}
-    assert {check.name for check in AGREEMENT} == {f"as R: {name}" for name in (*TESTS, "adjust_pvalues")}
+    assert {check.name for check in AGREEMENT} == {f"as R: {name}" for name in (*TESTS, "adjust_pvalues", "descriptives")}
 
 
 def test_every_listed_analysis_has_values_for_every_analyte():

@@ -15,6 +15,7 @@ from ..multiplicity import METHODS, adjust_pvalues
 from ..readers import read_panel
 from ..results import Results
 from ..study import Study
+from ..summaries import descriptives
 from ..words import counted
 from .check_report import Check, Finding
 from .comparing import Comparison, read_cells, stored
@@ -133,6 +134,23 @@ def _corrections(n_jobs: int) -> Finding:
     return numbers.finding()
 
 
+def _descriptions(n_jobs: int) -> Finding:
+    want, numbers = read_cells("r_descriptives.csv"), Comparison()
+    study = stored_study("groups")
+    places = want[["analyte", "visit", "group"]].to_dict("records")
+    keys = [tuple(place.values()) for place in places]
+    renamed = {"ros_mean": "geo_mean", "ros_sd": "geo_sd"}
+    for rule in ("censored", "ros"):
+        got = descriptives(study, below_limit=rule).set_index(["analyte", "visit", "group"])
+        if sorted(got.index) != sorted(keys):
+            raise ValueError(f"rows {sorted(got.index)}, expected {sorted(keys)}")
+        for column in [name for name in want.columns[3:] if (name in renamed) is (rule == "ros")]:
+            mine = got.loc[keys, renamed.get(column, column)].to_numpy(np.float64)
+            tolerance = 0.0 if column[0] == "n" else ITERATED
+            numbers.add(mine, want[column].to_numpy(np.float64), tolerance, places, column)
+    return numbers.finding()
+
+
 def _check(test: Test) -> Check:
     within = "1e-6 (both sides iterate)" if test.name in ITERATE else "1e-10"
     return Check(
@@ -158,5 +176,16 @@ AGREEMENT: tuple[Check, ...] = (
         run=_corrections,
         reference="p.adjust(p, method); Benjamini Y, Hochberg Y. J R Stat Soc B 1995;57:289-300. "
         "doi:10.1111/j.2517-6161.1995.tb02031.x; Hommel G. Biometrika 1988;75:383-386. doi:10.1093/biomet/75.2.383",
+    ),
+    Check(
+        name="as R: descriptives",
+        about=ABOUT,
+        expected="Numbers of values, below and above limits; geometric mean and SD by maximum likelihood, quartiles by "
+        "Kaplan-Meier; mean and SD by regression on order statistics: equal R's to a relative 1e-6 (both sides iterate).",
+        why=_WHY,
+        run=_descriptions,
+        reference="survreg(Surv(low, high, type = 'interval2') ~ 1, dist = 'gaussian'); "
+        "quantile(survfit(Surv(-value, measured) ~ 1)); Helsel DR, Cohn TA. Water Resour Res 1988;24:1997-2004. "
+        "doi:10.1029/WR024i012p01997",
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,11 +11,15 @@ import numpy as np
 from ..analysis import analyze, compare_baseline
 from ..config import load_study
 from ..plan import Plan
-from ..questions import Baseline, ChangeBetween
+from ..questions import Baseline, ChangeBetween, ChangeWithin
+from ..readers import read_panel
+from ..results import Results
 from ..simulation.choice import published_draw
 from ..simulation.error_rates import certify
 from ..simulation.scenario import load_scenario, scenario_names
 from ..simulation.writing import patient_numbers
+from ..study import Study
+from .agreement import stored_study
 from .check_report import Check, Finding
 from .comparing import Comparison, Fact, facts_hold
 
@@ -119,6 +124,24 @@ def _stored_figures(n_jobs: int) -> Finding:
     return numbers.finding("; should all differ, this version of numpy may draw other numbers from a seed")
 
 
+def _written_and_read() -> Iterable[Fact]:
+    study = stored_study("groups")
+    results = compare_baseline(study, test="mann_whitney")
+    text = results.to_csv() or ""
+    yield "results read back from CSV", bool(Results.from_csv(io.StringIO(text)).table.equals(results.table)), True
+    plan = Plan(Baseline("tobit", adjust="holm", options={"calibrated": True}), ChangeWithin(groups=("case",)), None, alpha=0.01)
+    yield "a plan read back from TOML", Plan.from_toml(plan.to_toml()) == plan, True
+    panel = study.panel
+    again = read_panel(panel.to_long(), layout="long", plate="plate", lower_limit="lower_limit", upper_limit="upper_limit")
+    for name in ("values", "state", "lower_limit", "upper_limit"):
+        one, two = (getattr(own, name).to_numpy(float) for own in (panel, again))
+        same = one.shape == two.shape and np.array_equal(one, two, equal_nan=True)
+        yield f"{name} of a panel read back", "equal" if same else "differ", "equal"
+    seconds = Study(again, study.design)
+    p, other = (compare_baseline(own).table["p_value"].to_numpy() for own in (study, seconds))
+    yield f"{len(p)} p-values from what was read back", "equal" if np.array_equal(p, other, equal_nan=True) else "differ", "equal"
+
+
 def _check(name: str, expected: str, why: str, run: Callable[[int], Finding], reference: str, level: str = "quick") -> Check:
     return Check(name, ABOUT, expected, why, run, reference, level)
 
@@ -149,6 +172,13 @@ REPRODUCIBILITY: tuple[Check, ...] = (
         "One worker and two give the same table, to the last bit; another seed gives another.",
         "A result that depends on the number of cores cannot be repeated elsewhere.",
         _workers,
+        "docs/design.md",
+    ),
+    _check(
+        "files written and read back",
+        "Results as CSV, a plan as TOML and a panel as a long table come back as they were, to the last bit.",
+        "What is archived must be what was analysed.",
+        lambda n_jobs: facts_hold(_written_and_read()),
         "docs/design.md",
     ),
     _check(

@@ -274,6 +274,58 @@ clogistic <- function(y, case, set, x, penalty, level) {
   c(estimate = b / unit, std_error = se / unit, df = NA, statistic = ratio, p_value = pchisq(ratio, 1, lower.tail = FALSE), conf_low = end(-1) / unit, conf_high = end(1) / unit)
 }
 
+# ---- samples described: survreg and survfit, or regression on order statistics, as in descriptives.R
+ros <- function(v, below) {
+  limits <- sort(unique(v[below])); numbers <- v[!below]
+  cuts <- c(0, limits); m <- length(cuts)             # 0: below all limits
+  A <- sapply(1:m, function(j) sum(numbers >= cuts[j] & numbers < c(cuts, Inf)[j + 1]))
+  B <- sapply(1:m, function(j) sum(numbers < cuts[j]) + sum(v[below] <= cuts[j]))
+  C <- sapply(1:m, function(j) sum(v[below] == cuts[j]))
+  P <- numeric(m + 1)                                 # of being at a limit or above it
+  for (j in m:1) P[j] <- P[j + 1] + if (A[j] + B[j] > 0) A[j] / (A[j] + B[j]) * (1 - P[j + 1]) else 0
+  P[1] <- 1
+  position <- numeric(length(v))
+  for (j in 1:m) {
+    i <- which(!below & v >= cuts[j] & v < c(cuts, Inf)[j + 1])
+    position[i[order(v[i])]] <- 1 - P[j] + (P[j] - P[j + 1]) * seq_along(i) / (A[j] + 1)
+    i <- which(below & v == cuts[j])
+    position[i] <- (1 - P[j]) * seq_along(i) / (C[j] + 1)
+  }
+  line <- coef(lm(log(v) ~ qnorm(position), subset = !below))
+  ifelse(below, exp(line[1] + line[2] * qnorm(position)), v)
+}
+# 0 among the probabilities: without it quantile() gives nothing when the lowest share asked for is reached but for rounding.
+km <- function(time, measured, p) unname(quantile(survfit(Surv(time, measured) ~ 1), c(0, p), conf.int = FALSE)[-1])
+describe <- function(z) {
+  z <- z[z$state != "missing", ]
+  v <- ifelse(z$under, z$lower, ifelse(z$state == "above", z$upper, z$number)); below <- z$under; above <- z$state == "above"
+  shares <- c(.25, .5, .75); both <- rep(NaN, 4); q <- rep(NaN, 3)
+  if (!any(below | above)) {
+    both <- c(mean(log(v)), sd(log(v)), mean(log(v)), sd(log(v))); q <- quantile(v, shares, names = FALSE)
+  } else if (sum(!below & !above) > 1) {
+    S <- Surv(ifelse(below, NA, log(v)), ifelse(above, NA, log(v)), type = "interval2")
+    f <- survreg(S ~ 1, dist = "gaussian", control = survreg.control(rel.tolerance = 1e-14, maxiter = 500))
+    both[1:2] <- c(coef(f), f$scale)
+    if (!any(below)) q <- km(v, !above, shares)
+    else {
+      q <- -km(-v, !below, 1 - shares)
+      q[is.na(q)] <- NaN
+      done <- log(ros(v, below)); both[3:4] <- c(mean(done), sd(done))
+    }
+    q[is.na(q)] <- NaN
+  }
+  c(n = length(v), n_below = sum(below), n_above = sum(above), geo_mean = exp(both[1]), geo_sd = exp(both[2]), q1 = q[1], median = q[2], q3 = q[3],
+    ros_mean = exp(both[3]), ros_sd = exp(both[4]))
+}
+descriptions <- function() {
+  d <- read_cells("groups")
+  d <- d[d$Patient %in% d$Patient[d$Visit == "baseline"], ]
+  key <- unique(d[c("Analyte", "Visit", "Group")])
+  numbers <- t(mapply(function(a, v, g) describe(d[d$Analyte == a & d$Visit == v & d$Group == g, ]), key$Analyte, key$Visit, key$Group))
+  numbers[] <- sprintf("%.13g", numbers)
+  data.frame(analyte = key$Analyte, visit = key$Visit, group = ifelse(key$Group == "AIMSS", "case", "control"), numbers)
+}
+
 # ---- one analysis of the list
 indicator <- function(v) +(v == "P2")
 analyse <- function(a) {
@@ -377,5 +429,6 @@ if (!length(only)) {                                      # p.adjust on families
     sapply(methods, function(m) p.adjust(families[[k]], m), simplify = FALSE))))
   a[-1] <- lapply(a[-1], function(x) { s <- sprintf("%.13g", x); s[is.na(x)] <- "NaN"; s })
   write.csv(a, file.path(folder, "p_adjust.csv"), row.names = FALSE, quote = FALSE)
+  write.csv(descriptions(), file.path(folder, "r_descriptives.csv"), row.names = FALSE, quote = FALSE)
 }
 write.csv(out, if (length(only)) stdout() else file.path(folder, "r_values.csv"), row.names = FALSE, quote = FALSE)
