@@ -30,7 +30,7 @@ FAULTS = {
         f"{MULTIPLICITY}:_bh",
         "n / _ranks(p)",
         "n / (_ranks(p) + 1)",
-        ("as R: adjust_pvalues", "as R: welch", "corrections: 15 p-values of Benjamini and Hochberg"),
+        ("missing p-values", "as R: adjust_pvalues", "as R: welch"),
     ),
     "ties ignored in the variance of ranks": (
         f"{RANKS}:_sorted_ranks",

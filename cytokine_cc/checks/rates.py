@@ -346,7 +346,7 @@ RATES: tuple[Check, ...] = (
     *_checks(
         "plates and groups",
         _plates,
-        60,
+        150,
         2_000,
         "No difference, but three quarters of the cases on one plate: ignoring plates rejects 8% to 15% of true null hypotheses, "
         "with the plate in the model 5%.",
