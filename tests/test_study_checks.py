@@ -118,7 +118,9 @@ def test_coarse_rounding_makes_no_copies():
 def test_plate_times_1000_is_named():
     study = cc.load_study("henry2010")
     report = check_study(FAULTS["plate x1000"][0](study))
-    assert re.search(r"plate P1 is [\d,]+ times higher .* \(about 1,000: a unit\?\)", row(report, "units of plates")["observed"])
+    assert re.search(
+        r"plate P1 is [\d,]+ times higher .* \(near 1,000: another unit\?\)", row(report, "units of plates")["observed"]
+    )
     assert places(report, "units of plates")["plate"].tolist() == ["P1"]
     assert verdict(report, "units of samples") == "pass"
 
@@ -449,7 +451,7 @@ def test_a_group_or_a_visit_in_another_unit(who, said):
     report = check_study(study_of(frame))
     assert failing(report) == {"units of samples"}
     assert said in row(report, "units of samples")["observed"]
-    assert "about 1,000" in row(report, "units of samples")["observed"]
+    assert "near 1,000" in row(report, "units of samples")["observed"]
 
 
 def test_one_value_times_1000_lies_out():
@@ -509,3 +511,22 @@ def test_where_levels_do_not_tell_whose_a_sample_is():
     report = check_study(changed(study, value))
     assert verdict(report, "mixed-up samples") == "not applicable"
     assert "do not tell whose a sample is" in row(report, "mixed-up samples")["observed"]
+
+
+def test_a_study_full_of_faults():
+    frame = table(n_case=24, n_control=48, sets=2, n_analytes=12, effect=1.5)
+    analytes = [name for name in frame if name.startswith("A")]
+    number = frame["subject"].str[1:].astype(int)
+    frame["plate"] = np.where(frame["group"] == "case", "case ", "control ") + (number % 3).astype(str)  # plate = group
+    frame.loc[frame["subject"] == "S30", analytes] = frame.loc[frame["subject"] == "S33", analytes].to_numpy()
+    turned = frame["subject"] == "S02"
+    frame.loc[turned, analytes] = frame.loc[turned, analytes].to_numpy()[::-1]
+    frame.loc[frame["plate"] == "case 1", analytes] *= 1000
+    frame.loc[frame["subject"] == "S25", ["group", "sex"]] = ["case", "M"]
+    report = check_study(study_of(frame, sets=True))
+    assert failing(report) == {"duplicated subjects", "plate and group", "units of plates", "matched sets"}
+    assert verdict(report, "swapped visits") == "warn"
+    assert set(places(report, "duplicated subjects")["subject"]) == {"S30", "S33"}
+    assert "plate case 1 is" in row(report, "units of plates")["observed"]
+    assert places(report, "swapped visits")["subject"].tolist() == ["S02"]
+    assert "set m0" in row(report, "matched sets")["observed"]

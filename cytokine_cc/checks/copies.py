@@ -156,9 +156,8 @@ def _duplicated(study: Study, plan: Plan | None) -> Finding:
     if near:
         return _alike(facts, near)
     if not len(found.first):
-        return Finding(
-            PASS, f"no two of {counted(n, 'subject')} share more numbers than rounding explains, or lie as near as one"
-        )
+        said = f"no two of {counted(n, 'subject')} share more numbers than rounding explains"
+        return Finding(PASS, f"{said}, or look like one sample measured twice")
     rows, pairs = _rows(facts, found)
     whole = found.equal >= NEARLY * found.both
     names = {f"{facts.subject[i]} and {facts.subject[j]}" for i, j in zip(found.first[whole], found.second[whole], strict=True)}

@@ -226,7 +226,8 @@ def _ends(sizes: list[tuple[float, float]], log: bool, m: int) -> str:
 
 
 def _size(size: float, log: bool) -> str:
-    return f"{np.exp(min(size, 50.0)):.3g}" if log else f"{size:.3g}"
+    shown = float(np.exp(min(size, 50.0))) if log else size
+    return f"{shown:.2f}" if 0.1 <= shown < 10 else f"{shown:.3g}"
 
 
 CHECKS = (

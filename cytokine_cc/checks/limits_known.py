@@ -115,8 +115,8 @@ CHECKS = (
         "limits of detection",
         f"Limits of one analyte lie less than {APART:g}-fold apart on any two plates ({APART_UNEVEN:g}-fold where the groups lie "
         "unevenly over the plates).",
-        "A value of half the limit says more about the plate than about the person. With plates 75/25 and limits 2.2 to 4 times "
-        "apart, substitution rejected 19 to 36% of true null hypotheses.",
+        "A value of half the limit says more about the plate than about the person. In simulated studies with plates 75/25 "
+        "and limits 2.2 to 4 times apart, substitution rejected 19 to 36% of true null hypotheses.",
         _by_plate,
     ),
 )

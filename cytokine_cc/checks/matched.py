@@ -68,7 +68,11 @@ def _between_groups(study: Study) -> tuple[str, str, list[dict[str, Any]]]:
     if len(bad):
         more = "larger than between groups that nobody matched"
         return WARN, f"{said}; beyond {APART} and {more}: {some(names[i] for i in bad)}", rows
-    return PASS, said + (f"; {len(rows)} beyond {APART}, as between groups that nobody matched" if rows else ""), rows
+    return (
+        PASS,
+        said + (f"; {len(rows)} beyond {APART}, not more than chance makes between groups that nobody matched" if rows else ""),
+        rows,
+    )
 
 
 def _within_sets(study: Study) -> tuple[str, str, list[dict[str, Any]]]:

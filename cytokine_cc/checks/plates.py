@@ -12,7 +12,7 @@ from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
 from .facts import Facts, some
 
 UNEVEN = 0.05  # chi-square p of plate by group
-TELLS = 0.9  # Cramer's V of plate by visit from which a change is one of plates
+TELLS = 0.9  # Cramer's V from which plate all but tells group, or visit
 
 
 def _group(study: Study, plan: Plan | None) -> Finding:
@@ -42,6 +42,8 @@ def _group(study: Study, plan: Plan | None) -> Finding:
     said += f", chi-square p {p_said})" + _sets_on_plates(study, facts, at)
     if n_alone:
         said += f"; {counted(n_alone, 'plate')} with cases or controls only"
+    if v >= TELLS:
+        return Finding(FAIL, f"{said}: plate all but tells group{lost}", rows)
     return Finding(WARN if p < UNEVEN else PASS, said + lost, rows if p < UNEVEN else [])
 
 
@@ -95,7 +97,7 @@ CHECKS = (
         "plates",
         "Cases and controls lie alike on all plates.",
         "Plates differ by what was done on the day. Where one holds the cases and another the controls, no analysis can tell the "
-        "groups from the plates; where they lie unevenly, a test without plate rejects too often.",
+        "groups from the plates (fails from Cramer's V .9); where they lie unevenly, a test without plate rejects too often.",
         _group,
         "Leek JT et al. Nat Rev Genet 2010;11:733-739. doi:10.1038/nrg2825",
     ),
