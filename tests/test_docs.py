@@ -44,9 +44,10 @@ def test_editors_see_the_same_names():
     assert seen == cc._PUBLIC
 
 
-def test_the_page_of_tests_is_what_its_script_writes():
-    page = runpy.run_path(str(ROOT / "docs" / "which_test.py"), run_name="page")["page"]()
-    assert (ROOT / "docs" / "which_test.md").read_text(encoding="utf-8") == page
+@pytest.mark.parametrize("name", ["which_test", "checks"])
+def test_the_pages_of_tests_and_checks_are_what_their_scripts_write(name):
+    page = runpy.run_path(str(ROOT / "docs" / f"{name}.py"), run_name="page")["page"]()
+    assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == page
 
 
 def test_the_readme_names_every_test():
