@@ -11,6 +11,7 @@ from ..errors import OptionError, one_of, true_or_false
 from ..versions import versions
 from .agreement import AGREEMENT
 from .check_report import Check, CheckReport, carry_out
+from .described import DESCRIBED
 from .invariance import INVARIANCE
 from .rates import RATES
 from .reproducibility import REPRODUCIBILITY
@@ -18,7 +19,7 @@ from .textbook import TEXTBOOK
 from .traps import TRAPS
 
 LEVELS = ("quick", "full")
-CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK, *INVARIANCE, *TRAPS, *RATES, *REPRODUCIBILITY)
+CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK, *DESCRIBED, *INVARIANCE, *TRAPS, *RATES, *REPRODUCIBILITY)
 
 
 def run_checks(level: str = "quick", *, n_jobs: int = -1, progress: bool | None = None) -> CheckReport:
