@@ -17,7 +17,7 @@ from .facts import Facts, some
 
 APART = 0.25  # standardised difference
 CHANCE = 1.96  # standard errors of one between groups that nobody matched
-RULE = 0.8  # share of the sets that agree on a text, or have one case, from which the others are exceptions
+RULE = 0.8  # share of the sets that have one case, from which the others are exceptions
 AS_FAR = 0.8  # SD within sets over that of all, from which matching achieved little
 
 
@@ -139,16 +139,20 @@ def _sets(study: Study, plan: Plan | None) -> Finding:
     subjects, names = facts.subjects()
     first = np.array([np.flatnonzero(subjects == k)[0] for k in range(len(names))])
     sets, case = facts.matched_set[first], facts.case[first]
-    verdict, said, rows = PASS, [], []
+    said, rows, differing = [], [], set()
     for name in dict.fromkeys(study.design.matched_on):
-        level, text, own = _broken(facts, first, sets, name)
+        differ, text, own = _broken(facts, first, sets, name)
+        differing |= differ
         rows += own
         said += [text] if text else []
-        verdict = _worse(verdict, level)
-    for text, own in (_left_over(study, facts, first), _shapes(facts, first, sets, case)):
+    several, shapes, exceptions = _shapes(facts, first, sets, case)
+    for text, own in (_left_over(study, facts, first), (shapes, exceptions)):
         rows += own
         said += [text] if own else []
-        verdict = _worse(verdict, WARN if own else PASS)
+    wrong = sorted(differing & several)
+    if wrong:
+        said.insert(0, f"not as the others in either: {some(f'set {name}' for name in wrong)}")
+    verdict = FAIL if wrong else WARN if rows else PASS
     shape = Counter(f"{(case & (sets == s)).sum()}:{(~case & (sets == s)).sum()}" for s in dict.fromkeys(sets) if s)
     kinds = joined(f"{n} of {kind}" for kind, n in shape.most_common(4)) + (
         f" and {len(shape) - 4} more kinds" if len(shape) > 4 else ""
@@ -156,26 +160,22 @@ def _sets(study: Study, plan: Plan | None) -> Finding:
     return Finding(verdict, "; ".join([*said, f"{counted(sum(shape.values()), 'set')} (cases:controls {kinds})"]), rows)
 
 
-def _worse(one: str, other: str) -> str:
-    return FAIL if FAIL in (one, other) else WARN if WARN in (one, other) else PASS
-
-
-def _broken(facts: Facts, first: np.ndarray, sets: np.ndarray, name: str) -> tuple[str, str, list[dict[str, Any]]]:
+def _broken(facts: Facts, first: np.ndarray, sets: np.ndarray, name: str) -> tuple[set[str], str, list[dict[str, Any]]]:
     """Find sets whose members differ in a text that they were matched on."""
     values = covariate_values(facts.study.panel.samples[name])[first]
     if values.dtype.kind == "f":
-        return PASS, "", []
+        return set(), "", []
     inside = sets != ""
     n, differ = _differing(values[inside], sets[inside])
     if not differ:
-        return PASS, "", []
+        return set(), "", []
     rows = [
         facts.place(first[i], column=name, found=f"{name} {values[i]!r} ({'case' if facts.case[first[i]] else 'control'})")
         for own in differ
         for i in np.flatnonzero(sets == own)
     ]
     said = f"members of {counted(len(differ), 'set')} of {n} differ in {name} ({some(f'set {own}' for own in differ)})"
-    return (FAIL if len(differ) <= (1 - RULE) * n else WARN), said, rows
+    return set(differ), said, rows
 
 
 def _left_over(study: Study, facts: Facts, first: np.ndarray) -> tuple[str, list[dict[str, Any]]]:
@@ -189,21 +189,19 @@ def _left_over(study: Study, facts: Facts, first: np.ndarray) -> tuple[str, list
     return f"{joined(parts)}, whom no test of sets can use: {some(row['subject'] for row in rows)}", rows
 
 
-def _shapes(facts: Facts, first: np.ndarray, sets: np.ndarray, case: np.ndarray) -> tuple[str, list[dict[str, Any]]]:
+def _shapes(facts: Facts, first: np.ndarray, sets: np.ndarray, case: np.ndarray) -> tuple[set[str], str, list[dict[str, Any]]]:
     """Find sets with two cases or more, where nearly all have one."""
     cases = Counter(sets[case & (sets != "")].tolist())
     several = [name for name, count in cases.items() if count > 1]
     if not several or len(several) > (1 - RULE) * len(cases):
-        return "", []
+        return set(), "", []
     rows = [
         facts.place(first[i], found=f"one of {cases[name]} cases of its set")
         for name in several
         for i in np.flatnonzero((sets == name) & case)
     ]
-    return (
-        f"{counted(len(several), 'set')} with two cases or more, where the others have one: {some(f'set {s}' for s in several)}",
-        rows,
-    )
+    named = some(f"set {name}" for name in several)
+    return set(several), f"{counted(len(several), 'set')} with two cases or more, where the others have one: {named}", rows
 
 
 CHECKS = (
@@ -224,8 +222,8 @@ CHECKS = (
         "Members of a set agree in every text that they were matched on; each set has a case and a control, and one case "
         "where nearly all have one.",
         "A set whose members do not belong together compares strangers; a wrong set number or a wrong group label is the "
-        f"usual reason. Fails where fewer than {1 - RULE:.0%} of the sets differ in a text, since it then is an exception and "
-        "not how matching was done.",
+        "usual reason. Fails where a set has two cases, unlike nearly all others, and its members differ in a text; either "
+        "alone may be how controls were found.",
         _sets,
     ),
 )
