@@ -247,7 +247,7 @@ def _opened(data: bytes, record: Callable[..., Any]) -> list[Any]:
 
 def _computed(job: _Job, blocks: list[range], n_jobs: int) -> Iterator[Any]:
     """Compute blocks on joblib's workers, and yield them in order as they come."""
-    from joblib import Parallel, delayed
+    from joblib import Parallel, delayed, effective_n_jobs
 
     # A block is work enough for one task; joblib's own batches, learnt from what ran before, might give all to one worker.
     how: dict[str, Any] = {"n_jobs": None if n_jobs == 1 else int(n_jobs), "prefer": "threads", "batch_size": 1}
@@ -255,7 +255,7 @@ def _computed(job: _Job, blocks: list[range], n_jobs: int) -> Iterator[Any]:
         parallel = Parallel(**how, return_as="generator")
     except ValueError:  # this backend hands results back only all at once
         parallel = Parallel(**how)
-        wave = _WAVE * max(1, parallel.n_jobs)
+        wave = _WAVE * effective_n_jobs(how["n_jobs"])
         for start in range(0, len(blocks), wave):
             yield from parallel(delayed(job)(block) for block in blocks[start : start + wave])
         return
