@@ -221,11 +221,11 @@ TEXTBOOK: tuple[Check, ...] = (
         "Of 32,768 ways to give the 15 differences their signs, Fisher counted 863 that lie as far to one side",
         {"t": "2.148", "arrangements at least as far": "1726"},
         _maize,
-        "Fisher RA. The Design of Experiments, 1935, sections 17 and 21",
+        "Fisher RA. The Design of Experiments, 1935, chapter III",
     ),
     _example(
         "conditional logistic regression: infertility",
-        "83 sets of a case and two controls; odds ratio of a spontaneous abortion, given induced ones",
+        "83 cases, each with two controls (one with one); odds ratio of a spontaneous abortion, given induced ones",
         {"odds ratio": "7.2854", "SE": "0.3524"},
         _infertility,
         "Trichopoulos D et al. Br J Obstet Gynaecol 1976;83:645-650. doi:10.1111/j.1471-0528.1976.tb00904.x; printed by R: "
@@ -236,8 +236,8 @@ TEXTBOOK: tuple[Check, ...] = (
         "Weight after control therapy less that after cognitive therapy, given weight before, family therapy in the model",
         {"estimate": "-4.0971", "SE": "1.8935", "t": "-2.164", "p": "0.033999", "df": "68"},
         _anorexia,
-        "Hand DJ et al. A Handbook of Small Data Sets, 1994, set 285; printed by R: example(anorexia, package = 'MASS'), "
-        "doi:10.1007/978-0-387-21706-2",
+        "Venables WN, Ripley BD. Modern Applied Statistics with S, 2002, p. 189. doi:10.1007/978-0-387-21706-2; printed by R: "
+        "example(glm), anorex.1",
     ),
     _example(
         "corrections: 15 p-values of Benjamini and Hochberg",
