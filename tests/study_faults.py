@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import cytokine_cc as cc
 
 PLANTED = runpy.run_path(str(Path(__file__).parent.parent / "benchmarks" / "study_checks.py"))
 FAULTS, changed, exchanged, swapped = (PLANTED[name] for name in ("FAULTS", "changed", "exchanged", "swapped"))
+
+
+stored = cache(cc.load_study)
 
 
 def table(
