@@ -30,10 +30,10 @@ _HEADERS = {
     "verdict": "verdict",
     "name": "check",
     "observed": "observed",
-    "expected": "expected",
-    "why": "why",
+    "expected": "expected, and why",
     "reference": "reference",
 }
+_MARKED = "not passed"
 _PLACES = {name: name.replace("_", " ") for name in PLACE_COLUMNS} | {"name": "check"}
 
 
@@ -134,7 +134,7 @@ def checks_page(reports: Sequence[CheckReport], date: datetime | None = None) ->
     -------
     Page
     """
-    whats = [str(item.meta.get("what", "Checks")) for item in reports]
+    whats = [_what(item) for item in reports]
     said = dict.fromkeys(str(item.meta.get("simulated") or "") for item in reports)
     sections = [_verdicts(reports)]
     for i, item in enumerate(reports):
@@ -150,12 +150,18 @@ def checks_page(reports: Sequence[CheckReport], date: datetime | None = None) ->
     )
 
 
+def _what(report: CheckReport) -> str:
+    """What was checked: a study by the name of its file."""
+    source = str(report.meta.get("source", "")).partition(" (")[0]
+    return f"{report.meta.get('what', 'Checks')}{f' ({source})' if source else ''}"
+
+
 def _verdicts(reports: Sequence[CheckReport]) -> Section:
     blocks: list[Block] = [Bullets([item.describe() for item in reports]), Text(_MEANING)]
     bad = [(item, check) for item in reports for check in item.table.to_dict("records") if check["verdict"] in (FAIL, WARN)]
     if bad:
         worst = sorted(bad, key=lambda pair: pair[1]["verdict"] != FAIL)
-        frame = pd.DataFrame([check for _, check in worst])[list(_HEADERS)]
+        frame = _frame(pd.DataFrame([check for _, check in worst]))
         blocks.append(Table("not-passed", "What did not pass.", frame, _columns(_HEADERS, ("verdict", "name", "observed"))))
     else:
         blocks.append(Text("No check failed, and none warns."))
@@ -165,15 +171,21 @@ def _verdicts(reports: Sequence[CheckReport]) -> Section:
 def _sections(report: CheckReport, own: str, what: str) -> Iterator[Section]:
     for i, (about, checks) in enumerate(report.table.groupby("about", sort=False), 1):
         key = f"{own}checks-{i}"
-        shown = checks[list(_HEADERS)]
-        count = counted(int((checks["verdict"] == PASS).sum()), "check")
-        blocks: list[Block] = [Table(key, f"{begin(str(about))}: {count} of {len(checks)} passed.", shown, _columns(_HEADERS))]
+        count = (checks["verdict"] == PASS).sum()
+        caption = f"{begin(str(about))}: {count} of {counted(len(checks), 'check')} passed."
+        blocks: list[Block] = [Table(key, caption, _frame(checks), _columns(_HEADERS), mark=_MARKED)]
         rows = report.rows[report.rows["name"].isin(checks["name"])]
         if len(rows):
             filled = {name: header for name, header in _PLACES.items() if (rows[name] != "").any()}
             table = Table(f"{key}-rows", "The rows that show it.", rows, _columns(filled), folded=len(rows) > _MOST)
             blocks.append(table)
         yield Section(f"{key}-section", begin(str(about)) + (f" ({what})" if what else ""), blocks)
+
+
+def _frame(checks: pd.DataFrame) -> pd.DataFrame:
+    """What is expected and why in one cell: five columns are read, six are not."""
+    told = (checks["expected"] + " " + checks["why"]).str.strip()
+    return checks.assign(expected=told, **{_MARKED: checks["verdict"].isin([WARN, FAIL])})[[*_HEADERS, _MARKED]]
 
 
 def _columns(headers: dict[str, str], names: Sequence[str] = ()) -> list[Column]:
