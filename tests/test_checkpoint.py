@@ -220,6 +220,15 @@ def test_what_a_killed_process_was_writing_is_not_counted_and_goes_in_time(folde
     assert not old.exists()
 
 
+@pytest.mark.slow
+def test_two_processes_in_one_folder_do_no_harm(tmp_path, whole, computed):
+    runs = [child(tmp_path), child(tmp_path)]
+    assert [run.communicate()[1] for run in runs] == ["", ""]
+    assert same(rates(tmp_path), whole)
+    assert not computed
+    assert not list(tmp_path.glob(".partial*"))
+
+
 # ---------------------------------------------------------------- damaged, foreign
 
 

@@ -36,6 +36,7 @@ def client():
         joblib.parallel_config(backend="dask"),
     ):
         cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import this file
+        client.run(lambda: __import__("cytokine_cc.simulation.error_rates") and None)
         yield client
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
