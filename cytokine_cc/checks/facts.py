@@ -148,7 +148,7 @@ def unit_hint(log_ratio: float) -> str:
     """Say that a factor is near a power of ten, if it is."""
     power = abs(log_ratio) / np.log(10)
     near = round(power)
-    if near < 1 or abs(power - near) * np.log(10) > np.log(2.0):
+    if near < 1 or abs(power - near) * np.log(10) > np.log(1.5 if near == 1 else 2.0):
         return ""
     return f" (near {10**near:,}: {'a decimal point or a dilution' if near == 1 else 'another unit'}?)"
 
