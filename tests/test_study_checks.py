@@ -171,10 +171,10 @@ def test_swapped_visits_are_named():
     assert verdict(check_study(study), "swapped visits") == "pass"
     turned = swapped(study)
     report = check_study(turned)
-    assert verdict(report, "swapped visits") == "warn"
+    assert verdict(report, "swapped visits") == "fail"
     found = places(report, "swapped visits")
     assert found["subject"].tolist() == [turned.subjects.index[0]]
-    assert not failing(report)
+    assert failing(report) == {"swapped visits"}
 
 
 def test_a_subject_who_is_far_either_way_is_not_swapped():
@@ -522,8 +522,7 @@ def test_a_study_full_of_faults():
     frame.loc[frame["plate"] == "case 1", analytes] *= 1000
     frame.loc[frame["subject"] == "S25", ["group", "sex"]] = ["case", "M"]
     report = check_study(study_of(frame, sets=True))
-    assert failing(report) == {"duplicated subjects", "plate and group", "units of plates", "matched sets"}
-    assert verdict(report, "swapped visits") == "warn"
+    assert failing(report) == {"duplicated subjects", "plate and group", "units of plates", "matched sets", "swapped visits"}
     assert set(places(report, "duplicated subjects")["subject"]) == {"S30", "S33"}
     assert "plate case 1 is" in row(report, "units of plates")["observed"]
     assert places(report, "swapped visits")["subject"].tolist() == ["S02"]

@@ -9,7 +9,7 @@ import numpy as np
 from ..plan import Plan
 from ..study import Study
 from ..words import counted, percent, visit_name
-from .check_report import NOT_APPLICABLE, PASS, WARN, Check, Finding
+from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
 from .facts import Facts, some
 from .tables import fisher
 
@@ -18,6 +18,7 @@ UNEVEN = 0.05  # Fisher's p of who lacks a visit, by group
 LEAST_PAIRS = 8  # subjects of a group with both visits
 MOST_ANALYTES = 20  # that changed most enter
 ODDS = 100.0  # times the number of subjects: how many times likelier swapped than as they are
+SURE = 1e6  # the same, beyond which it fails: in simulations nobody's changes came near it unless they were swapped
 FAR = 0.01  # of the changes of subjects, turned round, lie that far from the mean: an outlier, and not a swap
 SEEN = 0.5  # probability that a swap would be seen, below which the check tells nothing
 
@@ -177,9 +178,9 @@ def _swapped(study: Study, plan: Plan | None) -> Finding:
                 worst[name] = min(worst.get(name, (0.0, "")), (float(judged.log_odds[k]), label))
     if worst:
         named = some(f"{name} ({visit_name(label)}, {_odds(low)} times likelier)" for name, (low, label) in worst.items())
-        return Finding(
-            WARN, f"changes opposite to the others of the group, likelier with baseline and later visit swapped: {named}", rows
-        )
+        sure = min(low for low, _ in worst.values()) < -np.log(SURE * at.shape[1])
+        text = f"changes opposite to the others of the group, likelier with baseline and later visit swapped: {named}"
+        return Finding(FAIL if sure else WARN, text, rows)
     if not asked:
         why = "levels change too little for a swap to be seen" if best < SEEN else ""
         return Finding(NOT_APPLICABLE, f"{why} (in {percent(best)} of subjects at best)")
@@ -211,7 +212,8 @@ CHECKS = (
         "No subject changes in the opposite direction to its group in everything that changes.",
         "Tubes or labels of two visits that were swapped turn a subject's changes round: a true change is diluted. "
         "Likelihood ratio of the changes as they stand and turned round, by the other subjects of the group; named beyond "
-        f"{ODDS:g} x subjects to 1. It needs a change on treatment that is large beside how much persons vary.",
+        f"{ODDS:g} x subjects to 1, fails beyond {SURE:,.0f} x subjects. It needs a change on treatment that is large beside how "
+        "much persons vary.",
         _swapped,
     ),
 )
