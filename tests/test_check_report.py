@@ -166,6 +166,14 @@ def test_the_page_shows_all_of_it(report, tmp_path):
     assert len(pd.read_csv(path.parent / "check_rows.csv")) == 12
 
 
+def test_simulated_data_are_called_so(tmp_path):
+    found = cc.check_study(cc.load_study("quickstart"))
+    says = "The data are simulated (quickstart, seed 20260301): no person stands behind them."
+    assert says in checks_text(found)
+    assert checks_page([found]).banner == says
+    assert found.describe().startswith("Checks of the study (panel.csv): ")
+
+
 def test_several_reports_stand_on_one_page(report, tmp_path):
     other = carry_out([GOOD], (), {**META, "what": "The library"})
     path = cc.write_checks([report, other], tmp_path)

@@ -8,6 +8,7 @@ from ..errors import OptionError
 from ..plan import Plan
 from ..study import Study
 from ..versions import versions
+from ..wording import simulated_text
 from . import copies, detectable, limits_known, matched, mixups, numbers, outliers, plans, plates, units, visits
 from .check_report import CheckReport, carry_out
 
@@ -64,9 +65,12 @@ def check_study(study: Study, plan: Plan | None = None) -> CheckReport:
         plan = plans.default_plan(study)
     start = time.perf_counter()
     report = carry_out(STUDY_CHECKS, (study, plan))
+    source = study.panel.source
+    name = "" if source in ("", "DataFrame") else f" ({source.partition(' (')[0]})"
     meta = {
-        "what": "Checks of the study",
-        "source": study.panel.source,
+        "what": f"Checks of the study{name}",
+        "source": source,
+        "simulated": simulated_text(study),
         "seconds": time.perf_counter() - start,
         "versions": dict(versions()),
     }

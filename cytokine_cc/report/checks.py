@@ -134,7 +134,7 @@ def checks_page(reports: Sequence[CheckReport], date: datetime | None = None) ->
     -------
     Page
     """
-    whats = [_what(item) for item in reports]
+    whats = [str(item.meta.get("what", "Checks")) for item in reports]
     said = dict.fromkeys(str(item.meta.get("simulated") or "") for item in reports)
     sections = [_verdicts(reports)]
     for i, item in enumerate(reports):
@@ -148,12 +148,6 @@ def checks_page(reports: Sequence[CheckReport], date: datetime | None = None) ->
         sections=[*sections, _made(reports)],
         foot=f"Made by cytokine_cc {__version__}, {when}.",
     )
-
-
-def _what(report: CheckReport) -> str:
-    """What was checked: a study by the name of its file."""
-    source = str(report.meta.get("source", "")).partition(" (")[0]
-    return f"{report.meta.get('what', 'Checks')}{f' ({source})' if source else ''}"
 
 
 def _verdicts(reports: Sequence[CheckReport]) -> Section:
