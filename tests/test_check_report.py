@@ -180,7 +180,18 @@ def test_several_reports_stand_on_one_page(report, tmp_path):
     html = path.read_text(encoding="utf-8")
     assert "Study lab.csv and The library" in html
     assert "Levels (The library)" in html
-    assert len(pd.read_csv(tmp_path / "checks.csv")) == 5
+    table = pd.read_csv(tmp_path / "checks.csv")
+    assert table["checked"].tolist() == ["Study lab.csv"] * 4 + ["The library"]
+    assert list(table.columns) == ["checked", *CHECK_COLUMNS]
+
+
+def test_what_many_rows_say_is_said_once():
+    checks = [Check(f"as R: {name}", "R", "equal", "why R", lambda: Finding("pass", "equal"), name) for name in "abcd"]
+    other = Check("other", "R", "equal", "another reason", lambda: Finding("pass", "equal"))
+    section = checks_page([carry_out([*checks, other], (), META)]).sections[1]
+    bullets, table = section.blocks
+    assert list(bullets.items) == ["(a) equal", "(b) why R"]
+    assert table.frame["expected"].tolist() == ["(a) (b)"] * 4 + ["(a) another reason"]
 
 
 def test_texts_from_files_stay_text(tmp_path):

@@ -33,7 +33,8 @@ _HEADERS = {
     "expected": "expected, and why",
     "reference": "reference",
 }
-_MARKED = "not passed"
+_MARKED, _CHECKED = "not passed", "checked"
+_SHARED = 3  # rows of a table that say the same, from which on it is said once
 _PLACES = {name: name.replace("_", " ") for name in PLACE_COLUMNS} | {"name": "check"}
 
 
@@ -93,7 +94,8 @@ def write_checks(report: CheckReport | Sequence[CheckReport], folder: Any) -> Pa
     Returns
     -------
     Path
-        Of ``checks.html``; beside it ``checks.csv`` and ``check_rows.csv``, at full length.
+        Of ``checks.html``; beside it ``checks.csv`` and ``check_rows.csv``: ``table`` and ``rows``, each row headed by what was
+        checked.
 
     Raises
     ------
@@ -115,9 +117,10 @@ def write_checks(report: CheckReport | Sequence[CheckReport], folder: Any) -> Pa
         raise OptionError(f"`folder` must be the path of a folder; got {folder!r}.")
     from .page import page_html
 
-    tables = {"checks.csv": [item.table for item in reports], "check_rows.csv": [item.rows for item in reports]}
     texts = {PAGE: page_html(checks_page(reports))}
-    texts |= {name: pd.concat(frames).to_csv(index=False, lineterminator="\n") for name, frames in tables.items()}
+    for name, key in (("checks.csv", "table"), ("check_rows.csv", "rows")):
+        frames = [getattr(item, key).assign(**{_CHECKED: _what(item)})[[_CHECKED, *getattr(item, key)]] for item in reports]
+        texts[name] = pd.concat(frames).to_csv(index=False, lineterminator="\n")
     return write_files(texts, folder)[0]
 
 
@@ -134,7 +137,7 @@ def checks_page(reports: Sequence[CheckReport], date: datetime | None = None) ->
     -------
     Page
     """
-    whats = [str(item.meta.get("what", "Checks")) for item in reports]
+    whats = [_what(item) for item in reports]
     said = dict.fromkeys(str(item.meta.get("simulated") or "") for item in reports)
     sections = [_verdicts(reports)]
     for i, item in enumerate(reports):
@@ -150,13 +153,19 @@ def checks_page(reports: Sequence[CheckReport], date: datetime | None = None) ->
     )
 
 
+def _what(report: CheckReport) -> str:
+    return str(report.meta.get("what", "Checks"))
+
+
 def _verdicts(reports: Sequence[CheckReport]) -> Section:
     blocks: list[Block] = [Bullets([item.describe() for item in reports]), Text(_MEANING)]
     bad = [(item, check) for item in reports for check in item.table.to_dict("records") if check["verdict"] in (FAIL, WARN)]
     if bad:
         worst = sorted(bad, key=lambda pair: pair[1]["verdict"] != FAIL)
-        frame = _frame(pd.DataFrame([check for _, check in worst]))
-        blocks.append(Table("not-passed", "What did not pass.", frame, _columns(_HEADERS, ("verdict", "name", "observed"))))
+        frame = pd.DataFrame([{**check, _CHECKED: _what(item)} for item, check in worst])
+        headers = {name: _HEADERS[name] for name in ("verdict", "name", "observed")}
+        headers |= {_CHECKED: _CHECKED} if len(reports) > 1 else {}
+        blocks.append(Table("not-passed", "What did not pass.", frame[list(headers)], _columns(headers)))
     else:
         blocks.append(Text("No check failed, and none warns."))
     return Section("verdicts", "Verdicts", blocks)
@@ -167,7 +176,9 @@ def _sections(report: CheckReport, own: str, what: str) -> Iterator[Section]:
         key = f"{own}checks-{i}"
         count = (checks["verdict"] == PASS).sum()
         caption = f"{begin(str(about))}: {count} of {counted(len(checks), 'check')} passed."
-        blocks: list[Block] = [Table(key, caption, _frame(checks), _columns(_HEADERS), mark=_MARKED)]
+        frame, shared = _frame(checks)
+        blocks: list[Block] = [Bullets(shared)] if shared else []
+        blocks.append(Table(key, caption, frame, _columns(_HEADERS), mark=_MARKED))
         rows = report.rows[report.rows["name"].isin(checks["name"])]
         if len(rows):
             filled = {name: header for name, header in _PLACES.items() if (rows[name] != "").any()}
@@ -176,14 +187,26 @@ def _sections(report: CheckReport, own: str, what: str) -> Iterator[Section]:
         yield Section(f"{key}-section", begin(str(about)) + (f" ({what})" if what else ""), blocks)
 
 
-def _frame(checks: pd.DataFrame) -> pd.DataFrame:
-    """What is expected and why in one cell: five columns are read, six are not."""
-    told = (checks["expected"] + " " + checks["why"]).str.strip()
-    return checks.assign(expected=told, **{_MARKED: checks["verdict"].isin([WARN, FAIL])})[[*_HEADERS, _MARKED]]
+def _frame(checks: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return what a table shows, and the sentences that many of its rows share, which stand above it once.
+
+    What is expected and why stand in one cell: five columns are read, six are not.
+    """
+    said = checks[["expected", "why"]].copy()
+    shared: list[str] = []
+    for key in said.columns:
+        counts = said[key].value_counts(sort=False)
+        for text in counts[counts >= _SHARED].index:
+            mark = f"({chr(ord('a') + len(shared))})"
+            shared.append(f"{mark} {text}")
+            said[key] = said[key].where(said[key] != text, mark)
+    told = (said["expected"] + " " + said["why"]).str.strip()
+    marked = checks["verdict"].isin([WARN, FAIL])
+    return checks.assign(expected=told, **{_MARKED: marked})[[*_HEADERS, _MARKED]], shared
 
 
-def _columns(headers: dict[str, str], names: Sequence[str] = ()) -> list[Column]:
-    return [Column(name, header) for name, header in headers.items() if not names or name in names]
+def _columns(headers: dict[str, str]) -> list[Column]:
+    return [Column(name, header) for name, header in headers.items()]
 
 
 def _made(reports: Sequence[CheckReport]) -> Section:
