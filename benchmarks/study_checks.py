@@ -11,14 +11,13 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
 import cytokine_cc as cc
-from cytokine_cc.panel import Panel
+from cytokine_cc.panel import Panel, State
 
 SOUND = [
     "henry2010",
@@ -33,14 +32,25 @@ SOUND = [
 STRONG = {"study.cases": 30, "change.case": {"IL-1b": 8.0, "IL-6": 6.0, "TNF-a": 3.0, "IL-8": 3.0, "MCP-1": 2.0}}
 
 
-def changed(study: cc.Study, value=None, samples: pd.DataFrame | None = None) -> cc.Study:
-    """Make the study anew with other numbers (analytes, samples), or other columns of its samples."""
+def changed(study: cc.Study, value=None, samples: pd.DataFrame | None = None, state=None, lower=None, upper=None) -> cc.Study:
+    """Make the study anew with other arrays (analytes, samples), or other columns of its samples."""
     panel = study.panel
-    value = panel.values.to_numpy().T if value is None else value
-    arrays = [frame.to_numpy().T for frame in (panel.state, panel.lower_limit, panel.upper_limit)]
+    given = [value, state, lower, upper]
+    kept = (panel.values, panel.state, panel.lower_limit, panel.upper_limit)
+    arrays = [frame.to_numpy().T if own is None else own for own, frame in zip(given, kept, strict=True)]
     facts = {name: getattr(panel, name) for name in ("logged", "has_plates", "source", "rows", "joined")}
     samples = panel.samples if samples is None else samples
-    return cc.Study(Panel.from_arrays(value, *arrays, samples=samples, analytes=panel.analytes, **facts), study.design)
+    return cc.Study(Panel.from_arrays(*arrays, samples=samples, analytes=panel.analytes, **facts), study.design)
+
+
+def copied(study: cc.Study, to: np.ndarray, of: np.ndarray) -> cc.Study:
+    """Put the cells of some samples in the place of others'."""
+    panel = study.panel
+    arrays = [np.array(frame.to_numpy().T) for frame in (panel.values, panel.state, panel.lower_limit, panel.upper_limit)]
+    for array in arrays:
+        array[:, to] = array[:, of]
+    value, state, lower, upper = arrays
+    return changed(study, value, state=state, lower=lower, upper=upper)
 
 
 def values_of(study: cc.Study) -> np.ndarray:
@@ -59,11 +69,7 @@ def duplicated(study: cc.Study) -> cc.Study:
     one = whole[0]
     own = panel.samples.drop_duplicates("subject").set_index("subject")[group]
     other = next(name for name in whole[1:] if own[name] == own[one])
-    frames = [np.array(frame.to_numpy().T) for frame in (panel.values, panel.state, panel.lower_limit, panel.upper_limit)]
-    for array in frames:
-        array[:, samples_of(study, other)] = array[:, samples_of(study, one)]
-    facts = {name: getattr(panel, name) for name in ("logged", "has_plates", "source", "rows", "joined")}
-    return cc.Study(Panel.from_arrays(*frames, samples=panel.samples, analytes=panel.analytes, **facts), study.design)
+    return copied(study, samples_of(study, other), samples_of(study, one))
 
 
 def plate_is_group(study: cc.Study) -> cc.Study:
@@ -104,7 +110,7 @@ def plate_in_other_unit(study: cc.Study, factor: float = 1000.0) -> cc.Study:
 
 
 def analyte_in_other_unit(study: cc.Study, factor: float = 1000.0) -> cc.Study:
-    """Multiply the numbers of one analyte, well above its limits, on the first plate."""
+    """Multiply the numbers of one analyte on the first plate."""
     value, plate = values_of(study), study.panel.samples["plate"].to_numpy(dtype=object)
     value[list(study.analytes).index("TNF-a"), plate == plate[0]] *= factor
     return _within(study, value)
@@ -124,23 +130,17 @@ def diluted(study: cc.Study) -> cc.Study:
 
 def carried_forward(study: cc.Study) -> cc.Study:
     """Give one subject the numbers of its first visit at its second."""
-    panel = study.panel
     at = next(own for name in study.subjects.index if len(own := samples_of(study, name)) > 1)
-    frames = [np.array(frame.to_numpy().T) for frame in (panel.values, panel.state, panel.lower_limit, panel.upper_limit)]
-    for array in frames:
-        array[:, at[1]] = array[:, at[0]]
-    facts = {name: getattr(panel, name) for name in ("logged", "has_plates", "source", "rows", "joined")}
-    return cc.Study(Panel.from_arrays(*frames, samples=panel.samples, analytes=panel.analytes, **facts), study.design)
+    return copied(study, at[1:2], at[:1])
 
 
 def _within(study: cc.Study, value: np.ndarray) -> cc.Study:
-    """Make the study anew without upper limits: the laboratory's software states them in the wrong unit as well."""
-    panel = replace(study.panel, upper_limit=study.panel.upper_limit * np.nan)
-    state = np.where(study.panel.state.to_numpy() == 1, 0, study.panel.state.to_numpy())
-    lower = np.where(value < study.panel.lower_limit.to_numpy().T, np.nan, study.panel.lower_limit.to_numpy().T)
-    arrays = state.T.astype(np.int8), lower, panel.upper_limit.to_numpy().T
-    facts = {name: getattr(panel, name) for name in ("logged", "has_plates", "source", "rows", "joined")}
-    return cc.Study(Panel.from_arrays(value, *arrays, samples=panel.samples, analytes=panel.analytes, **facts), study.design)
+    """Make the study anew with the limits of its file, numbers beyond which are marked as a reader marks them."""
+    state, lower, upper = (frame.to_numpy().T for frame in (study.panel.state, study.panel.lower_limit, study.panel.upper_limit))
+    with np.errstate(invalid="ignore"):
+        outside = (value < lower) | (value > upper)
+    number = (state == State.MEASURED) | (state == State.EXTRAPOLATED)
+    return changed(study, value, state=np.where(number & outside, State.EXTRAPOLATED, state).astype(np.int8))
 
 
 FAULTS = {
@@ -148,9 +148,12 @@ FAULTS = {
     "carried forward": (carried_forward, "henry2010", "repeated samples"),
     "plate = group": (plate_is_group, "henry2010", "plate and group"),
     "plate x1000": (plate_in_other_unit, "henry2010", "units of plates"),
+    "plate /1000": (lambda study: plate_in_other_unit(study, 0.001), "henry2010", "units of plates"),
     "plate x10": (lambda study: plate_in_other_unit(study, 10.0), "henry2010", "units of plates"),
     "analyte on a plate x1000": (analyte_in_other_unit, "henry2010", "units of plates"),
     "subject x1000": (subject_in_other_unit, "henry2010", "units of samples"),
+    "analyte on a plate /1000": (lambda study: analyte_in_other_unit(study, 0.001), "henry2010", "units of plates"),
+    "subject /1000": (lambda study: subject_in_other_unit(study, 0.001), "henry2010", "units of samples"),
     "subject x10": (diluted, "henry2010", "units of samples"),
     "samples exchanged": (exchanged, "henry2010", "mixed-up samples"),
     "samples exchanged, independent analytes": (exchanged, "null", "mixed-up samples"),

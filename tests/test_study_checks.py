@@ -453,7 +453,7 @@ def test_a_group_or_a_visit_in_another_unit(who, said):
 
 
 def test_one_value_times_1000_lies_out():
-    frame = table(n_analytes=12, visits=("only",))
+    frame = table(n_case=24, n_control=24, n_analytes=12, visits=("only",))
     frame.loc[4, "A3"] *= 1000
     report = check_study(study_of(frame))
     assert report.passed

@@ -78,7 +78,7 @@ def near_pairs(facts: Facts) -> list[tuple[int, int, float]]:
     .39. Of fewer than 15 analytes, or of such as move together, chance makes pairs as near.
     """
     telling = (_runs(facts.value) >= 0) & ~np.isnan(facts.value)
-    levels = np.where(telling, facts.levels(), np.nan)
+    levels = np.where(telling, facts.logs(), np.nan)
     scale = spread(levels)
     usable = (telling.mean(axis=-1) >= 0.5) & (scale > 0)
     if usable.sum() < LEAST_ANALYTES or telling.shape[1] < LEAST_SAMPLES:

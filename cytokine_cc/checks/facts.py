@@ -30,6 +30,8 @@ class Facts:
         As reported; NaN where there is no number.
     below, above : ndarray of bool, shape (analytes, samples)
         Beyond a limit: without a number, or a number outside a limit that is known.
+    bare : ndarray of bool, shape (analytes, samples)
+        Beyond a limit and without a number.
     lower, upper : ndarray, shape (analytes, samples)
         Limits; NaN where not known.
     case : ndarray of bool, shape (samples,)
@@ -49,6 +51,7 @@ class Facts:
         self.value = reported if (number | np.isnan(reported)).all() else np.where(number, reported, np.nan)
         self.lower, self.upper = analyte_major(panel.lower_limit), analyte_major(panel.upper_limit)
         self.below, self.above = beyond_limits(reported, self.state, self.lower, self.upper)
+        self.bare = (self.below | self.above) & np.isnan(self.value)
         samples = panel.samples
         self.subject, self.visit = (samples[name].to_numpy(dtype=object) for name in ("subject", "visit"))
         blank = np.full(len(samples), "", dtype=object)
@@ -59,7 +62,17 @@ class Facts:
 
     def levels(self) -> np.ndarray:
         """Return natural logs, (analytes, samples): values beyond a limit at that limit; NaN where nothing positive is known."""
-        logs = to_scale(self.bounded(), "ln", self.study.panel.logged)
+        return self._logs(self.bounded())
+
+    def logs(self) -> np.ndarray:
+        """Return natural logs, (analytes, samples), of the numbers as reported; only what has no number is at its limit.
+
+        A plate or a sample in another unit lies beyond limits that are in the right one: put at these it would look sound.
+        """
+        return self._logs(np.where(np.isnan(self.value), self.bounded(), self.value))
+
+    def _logs(self, value: np.ndarray) -> np.ndarray:
+        logs = to_scale(value, "ln", self.study.panel.logged)
         return np.where(np.isfinite(logs), logs, np.nan)
 
     def bounded(self) -> np.ndarray:
@@ -153,13 +166,18 @@ def unit_hint(log_ratio: float) -> str:
     return f" (near {10**near:,}: {'a decimal point or a dilution' if near == 1 else 'another unit'}?)"
 
 
-def centred(facts: Facts, levels: np.ndarray, *, least: int = 4) -> np.ndarray:
-    """Return levels less the median of their group and visit; of their visit where a group has fewer than `least` samples."""
-    out = np.array(levels)
+def strata(facts: Facts, *, least: int = 4) -> np.ndarray:
+    """Number the groups at each visit, (samples,); the visits where one of the groups has fewer than `least` samples."""
     visit = coded(facts.visit)[0]
-    for number in range(int(visit.max(initial=-1)) + 1):
-        here = visit == number
-        parts = [here & facts.case, here & ~facts.case]
-        for own in parts if min(part.sum() for part in parts) >= least else [here]:
-            out[:, own] -= median(levels[:, own])[:, None]
+    n = int(visit.max(initial=-1)) + 1
+    few = np.minimum(*(np.bincount(visit[own], minlength=n) for own in (facts.case, ~facts.case))) < least
+    return coded(2 * visit + (facts.case & ~few[visit]))[0]
+
+
+def centred(facts: Facts, levels: np.ndarray) -> np.ndarray:
+    """Return levels less the median of their group and visit, as `strata` numbers them."""
+    out, part = np.array(levels), strata(facts)
+    for number in range(int(part.max(initial=-1)) + 1):
+        own = part == number
+        out[:, own] -= median(levels[:, own])[:, None]
     return out

@@ -11,6 +11,7 @@ from ..study import Study
 from ..words import counted, percent, visit_name
 from .check_report import NOT_APPLICABLE, PASS, WARN, Check, Finding
 from .facts import Facts, centred, some, spread
+from .plate_shifts import without_plates
 
 LEAST_ANALYTES, LEAST_SUBJECTS = 8, 10
 MOST_ANALYTES, FARTHEST = 300, 4.0  # analytes that are uncorrelated first; robust SDs that one of them counts at most
@@ -110,9 +111,9 @@ def _mixed_up(study: Study, plan: Plan | None) -> Finding:
     if len(labels) < 2:
         return Finding(NOT_APPLICABLE, "one visit only")
     facts = Facts(study)
-    left = centred(facts, facts.levels())
+    left = centred(facts, without_plates(facts))
     scale = spread(left)
-    usable = (scale > 0) & ((facts.below | facts.above).mean(axis=-1) <= 0.5)
+    usable = (scale > 0) & (facts.bare.mean(axis=-1) <= 0.5)
     if usable.sum() < LEAST_ANALYTES:
         return Finding(
             NOT_APPLICABLE, f"{counted(int(usable.sum()), 'analyte')} with enough numbers: too few to know a person by"

@@ -13,7 +13,8 @@ from ..words import counted, percent
 from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
 from .facts import Facts, some
 
-FAR_ABOVE = 10  # times the upper limit
+FAR_BEYOND = 10  # times the upper limit, or under the lower one
+MANY = 0.5  # share of the numbers of a sample, or of an analyte on a plate, that are far under their limits
 MOST_LOG = {"log2": 50.0, "ln": 35.0, "log10": 15.0}  # logs that no concentration has
 LEAST_HEAP, TIMES_NEXT = 5, 3  # values at one number; times those at any other number of that analyte (on that plate)
 LEAST_DIGITS, DIGIT_LEVEL, PREFERRED = 100, 1e-4, 2.0  # last digits to judge by; level; times the tenth that a digit should have
@@ -35,7 +36,12 @@ def _impossible(study: Study, plan: Plan | None) -> Finding:
             ("lower limits that are not under the upper limit", lower >= upper, True),
             ("lower limits of 0 or less", (lower <= 0) & raw, logs),
             ("numbers called measured outside their limits", _outside(facts), True),
-            (f"numbers more than {FAR_ABOVE} times their upper limit", (value > FAR_ABOVE * upper) & raw, False),
+            (f"numbers more than {FAR_BEYOND} times their upper limit", (value > FAR_BEYOND * upper) & raw, False),
+            (
+                f"numbers under 1/{FAR_BEYOND} of their lower limit, as half of their sample or plate",
+                _far_below(facts) & raw,
+                False,
+            ),
         ]
         if study.panel.logged is not None:
             most = MOST_LOG[study.panel.logged]
@@ -56,6 +62,24 @@ def _impossible(study: Study, plan: Plan | None) -> Finding:
 
 def _outside(facts: Facts) -> np.ndarray:
     return (facts.state == State.MEASURED) & ((facts.value < facts.lower) | (facts.value > facts.upper))
+
+
+def _far_below(facts: Facts) -> np.ndarray:
+    """Flag numbers far under their limits where half of the sample, or of the analyte on its plate, lies there.
+
+    A number here and there is read so far down a curve in sound data: up to a third of an analyte on a plate, where most of it is
+    below the limit.
+    """
+    with np.errstate(invalid="ignore"):
+        low = (facts.value > 0) & (facts.value < facts.lower / FAR_BEYOND)
+    number = ~np.isnan(facts.value)
+    common = (low.sum(axis=0) >= MANY * number.sum(axis=0)) & (number.sum(axis=0) >= LEAST_HEAP)
+    many = np.broadcast_to(common, low.shape).copy()
+    for plate in set(facts.plate):
+        on = facts.plate == plate
+        n = number[:, on].sum(axis=1)
+        many[:, on] |= ((n >= LEAST_HEAP) & (low[:, on].sum(axis=1) >= MANY * n))[:, None]
+    return low & many
 
 
 def _cell(facts: Facts, a: int, s: int) -> str:

@@ -6,85 +6,62 @@ from typing import Any
 
 import numpy as np
 
-from ..labels import coded
 from ..plan import Plan
 from ..study import Study
 from ..words import counted, visit_name
 from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
 from .facts import Facts, centred, fold, median, some, spread, unit_hint
+from .plate_shifts import FEWEST, LEAST_ON_PLATE, OFF, SURELY, plate_shifts, without_plates
 
-OFF, SURELY = np.log(4.0), np.log(50.0)  # factors to look at, and those that no plate, person or dilution makes
-FEWEST = 5  # analytes of which a shift can be common
 ONE_WAY = 0.9  # share of the analytes of a sample that are off in the same direction
-Z_SAMPLE, Z_CELL = 5.0, 6.0  # robust standard deviations of samples' shifts; standard errors of one analyte on one plate
-LEAST_ON_PLATE = 5  # subjects
+Z_SAMPLE = 5.0  # robust standard deviations of samples' shifts
 
 
 def _plates(study: Study, plan: Plan | None) -> Finding:
     facts = Facts(study)
-    plate, plates = coded(facts.plate)
-    if len([name for name in plates if name]) < 2:
-        return Finding(NOT_APPLICABLE, "one plate only" if study.panel.has_plates else "plates are not known")
-    levels = facts.levels()
-    overall, n_analytes = plate_shifts(levels, facts, plate, plates)
+    found = plate_shifts(facts, facts.logs())
+    plates, n_analytes = found.names, found.n_analytes
+    if len(plates) < 2:
+        return Finding(NOT_APPLICABLE, "one plate only" if len(plates) else "plates are not known")
     rows: list[dict[str, Any]] = []
     said, worst = [], PASS
-    for k in np.flatnonzero(np.abs(overall) >= OFF).tolist():
-        text = f"{fold(overall[k])} than the other plates in the median of {n_analytes} analytes{unit_hint(overall[k])}"
+    apart = float(np.nanmax(found.apart)) if n_analytes else 0.0
+    among = f"in the median of {n_analytes} analytes"
+    for k in np.flatnonzero(np.abs(found.overall) >= OFF).tolist():
+        than = _than(plates, found.usual)
+        text = f"{fold(found.overall[k])} than {than} {among}{unit_hint(found.overall[k])}"
         rows.append({"plate": plates[k], "found": text})
         said.append(f"plate {plates[k]} is {text}")
-        worst = FAIL if abs(overall[k]) >= SURELY else WARN if worst == PASS else worst
-    cells = _cells(levels, facts, plate, plates, overall)
-    for a, at, shift, sure in cells:
-        text = f"{fold(shift)} than on the other plates{unit_hint(shift)}"
-        rows.append({"plate": plates[at], "analyte": facts.analytes[a], "found": text})
-        worst = FAIL if sure else WARN if worst == PASS else worst
-    if cells:
-        a, k, shift, _ = max(cells, key=lambda own: abs(own[2]))
-        named = some(f"{facts.analytes[own[0]]} on {plates[own[1]]}" for own in cells)
-        said.append(f"one analyte on one plate off: {named}; most {facts.analytes[a]}, {fold(shift)}{unit_hint(shift)}")
-    if not said:
-        most = "too few analytes to tell a plate as a whole"
-        if n_analytes:
-            apart = float(np.exp(np.nanmax(overall) - np.nanmin(overall)))
-            most = f"within {apart:.2f}-fold of each other in the median of {n_analytes} analytes"
-        return Finding(PASS, f"{len(plates)} plates, {most}; no analyte stands apart on one plate")
-    return Finding(worst, "; ".join(said), rows)
+    if not said and apart >= OFF:
+        high, low = np.unravel_index(np.nanargmax(found.apart), found.apart.shape)
+        said.append(f"plate {plates[high]} is {fold(apart)} than plate {plates[low]} {among}, with others between them")
+        rows.append({"plate": plates[high], "found": said[-1]})
+    if said:
+        worst = FAIL if apart >= SURELY else WARN
+    for own in found.single:
+        text = f"{fold(own.shift)} than on the other plates{unit_hint(own.shift)}"
+        rows.append({"plate": plates[own.plate], "analyte": facts.analytes[own.analyte], "found": text})
+        worst = FAIL if own.surely else WARN if worst == PASS else worst
+    if found.single:
+        top = max(found.single, key=lambda own: abs(own.shift))
+        named = some(f"{facts.analytes[own.analyte]} on {plates[own.plate]}" for own in found.single)
+        most = f"most {facts.analytes[top.analyte]}, {fold(top.shift)}{unit_hint(top.shift)}"
+        said.append(f"one analyte on one plate off: {named}; {most}")
+    if said:
+        return Finding(worst, "; ".join(said), rows)
+    most = f"any two within {np.exp(apart):.2f}-fold of each other {among}"
+    most = most if n_analytes else "too few analytes to tell a plate as a whole"
+    alone = (
+        "no analyte stands apart on one plate" if found.judged else "single analytes not judged: few share group, visit and plate"
+    )
+    return Finding(PASS, f"{len(plates)} plates, {most}; {alone}")
 
 
-def plate_shifts(levels: np.ndarray, facts: Facts, plate: np.ndarray, plates: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the log factor by which each plate is off in the median of all analytes, and the number of analytes.
-
-    Of two plates the second is held against the first. NaN with fewer than `FEWEST` analytes.
-    """
-    usable = np.where((facts.below | facts.above).mean(axis=-1) <= 0.5, True, False)
-    if usable.sum() < FEWEST:
-        return np.full(len(plates), np.nan), 0
-    at = np.stack([median(levels[usable][:, plate == k]) for k in range(len(plates))], axis=-1)
-    if len(plates) == 2:
-        return np.array([0.0, float(median(at[:, 1] - at[:, 0]))]), int(usable.sum())
-    return median((at - median(at)[:, None]).T), int(usable.sum())
-
-
-def _cells(
-    levels: np.ndarray, facts: Facts, plate: np.ndarray, plates: np.ndarray, overall: np.ndarray
-) -> list[tuple[int, int, float, bool]]:
-    """Find analytes that are off on one plate, given group and visit and what the plate is off as a whole."""
-    left = centred(facts, levels) - np.nan_to_num(overall)[plate]
-    at = np.stack([median(left[:, plate == k]) for k in range(len(plates))], axis=-1)
-    within = spread(left - np.take_along_axis(at, np.broadcast_to(plate, left.shape), axis=-1))
-    beyond = facts.below | facts.above
-    shares = np.stack([beyond[:, plate == k].mean(axis=-1) for k in range(len(plates))])
-    few = shares.max(axis=0) > 0.5
-    n = np.array([len(np.unique(facts.subject[plate == k])) for k in range(len(plates))])
-    reference = at[:, :1] if len(plates) == 2 else median(at)[:, None]
-    shift = at - reference
-    error = 1.2533 * within[:, None] * np.sqrt(1 / n + 1 / np.maximum(n.sum() - n, 1))
-    known = np.array([name != "" for name in plates])
-    usable = ~few[:, None] & (known & (n >= LEAST_ON_PLATE))[None, :]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        off = usable & (np.abs(shift) >= OFF) & (np.abs(shift) > Z_CELL * error)
-    return [(int(a), int(k), float(shift[a, k]), bool(abs(shift[a, k]) >= SURELY)) for a, k in np.argwhere(off)]
+def _than(plates: np.ndarray, usual: np.ndarray) -> str:
+    """Name the plates that others are held against."""
+    if usual.sum() == 1:
+        return f"plate {plates[usual][0]}"
+    return "the other plates" if usual.sum() == len(plates) - 1 else f"plates {some(plates[usual])}"
 
 
 def _samples(study: Study, plan: Plan | None) -> Finding:
@@ -122,7 +99,7 @@ def _samples(study: Study, plan: Plan | None) -> Finding:
 
 def _blocks(facts: Facts) -> tuple[list[str], list[dict[str, Any]], str]:
     """Find a group, or a visit, that is off as a whole in the median of all analytes."""
-    levels = facts.levels()[(facts.below | facts.above).mean(axis=-1) <= 0.5]
+    levels = without_plates(facts)[facts.bare.mean(axis=-1) <= 0.5]
     visits = list(dict.fromkeys(facts.visit))
     asked = [
         (facts.case & (facts.visit == v), ~facts.case & (facts.visit == v), f"cases at {visit_name(v)}", "controls")
@@ -162,15 +139,16 @@ def sample_shifts(facts: Facts) -> tuple[np.ndarray, np.ndarray]:
 
     NaN where fewer than a third of the analytes, or `FEWEST`, have a number.
     """
-    left = centred(facts, facts.levels())
+    left = centred(facts, without_plates(facts))
     left = np.where(np.isnan(facts.value), np.nan, left)
     n = (~np.isnan(left)).sum(axis=0)
     shift = np.where(n >= max(FEWEST, len(left) / 3), median(left.T), np.nan)
-    plate, plates = coded(facts.plate)
-    if len(plates) > 1:
-        own = np.array([float(median(shift[plate == k])) for k in range(len(plates))])
-        own = np.where([(plate == k).sum() >= LEAST_ON_PLATE for k in range(len(plates))], np.nan_to_num(own), 0.0)
-        left, shift = left - own[plate], shift - own[plate]
+    for plate in set(facts.plate) - {""}:
+        on = facts.plate == plate
+        own = float(median(shift[on]))
+        if on.sum() >= LEAST_ON_PLATE and not np.isnan(own):
+            left[:, on] -= own
+            shift[on] -= own
     with np.errstate(invalid="ignore"):
         same = (np.sign(left) == np.sign(shift)).sum(axis=0) / np.maximum(n, 1)
     return shift, same
@@ -181,7 +159,7 @@ CHECKS = (
     Check(
         "units of plates",
         "units",
-        f"Levels of a plate lie within {np.exp(OFF):.0f} times those of the others, over all analytes and in each.",
+        f"Levels of any two plates lie within {np.exp(OFF):.0f}-fold of each other, over all analytes and in each.",
         _WHY
         + "the plate then stands for a difference between whoever lies on it. Fails from 50-fold. Single analytes are judged "
         "within group and visit, where these lie on several plates.",
