@@ -439,6 +439,12 @@ def not_compared(found) -> list[tuple[str, ...]]:
     ]
 
 
+def left_out(found) -> dict[str, str]:
+    """What meta lists for the plans that are left, by reason."""
+    plans = set(found.differences["plan"])
+    return {r["why"]: r["measure"] for r in found.meta["not_compared"] if r["plan"] in plans}
+
+
 def test_another_scale_has_no_bias_to_compare():
     found = cc.compare_plans(BASELINE.vary(scale=["log2", "raw"]), NULL, n_sim=64, seed=1)
     why = "estimates are differences on raw, those of the reference differences on log2"
@@ -452,15 +458,36 @@ def test_another_scale_has_no_bias_to_compare():
 def test_one_side_and_two_have_other_nulls(small):
     plans = BASELINE.vary(alternative=["two-sided", "greater"])
     found = cc.compare_plans(plans, small, n_sim=64, seed=1, patterns=())
-    [(_, _, _, _, measures, why)] = not_compared(found)
-    assert measures == "size, FWER, FDR"
-    assert why == "the two plans have different true nulls"
+    assert left_out(found) == {
+        "the two plans have different true nulls": "size, FWER, FDR",
+        "the two plans have different effects": "power_average, power_any, power_all",
+        "the reference does not have it for 'C', 'D'": "size",
+        "the plan does not have it": "power, interval_width",
+    }
     frame = found.differences
     assert not (frame["analyte"] == "").any()
     # A and B are true nulls of both; C and D only of the one-sided plan, and no effects there.
     assert set(frame.loc[frame["measure"] == "size", "analyte"]) == {"A", "B"}
-    assert "power" not in set(frame["measure"])
-    assert "interval_width" not in set(frame["measure"])
+    assert set(frame["measure"]) == {"size", "bias", "emp_se", "coverage"}
+
+
+def test_either_side_has_effects_of_its_own(small):
+    opposite = cc.compare_plans(BASELINE.vary(alternative=["less", "greater"]), small, n_sim=8, seed=1, patterns=())
+    assert left_out(opposite) == {
+        "the two plans have different true nulls": "size, FWER, FDR",
+        "the two plans have different effects": "power_average, power_any, power_all",
+        "the reference does not have it for 'C', 'D'": "size",
+        "the plan does not have it": "power",
+    }
+
+
+def test_a_test_without_estimates_and_another_level_are_listed(small):
+    plans = [BASELINE, *BASELINE.vary(test=["brunner_munzel"]), *BASELINE.vary(conf_level=[0.5])]
+    found = cc.compare_plans(plans, small, n_sim=8, seed=1, patterns=(), names=["t", "ranks", "half"])
+    assert left_out(found.select(plan="ranks")) == {"the plan does not have it": "bias, emp_se, coverage, interval_width"}
+    assert left_out(found.select(plan="half")) == {"conf_level is 0.5, that of the reference 0.95": "coverage, interval_width"}
+    assert not {"coverage", "interval_width"} & set(found.differences["measure"])
+    assert "bias" in set(found.select(plan="half").differences["measure"])
 
 
 def test_a_shift_is_a_difference_and_a_log_odds_ratio_is_none():

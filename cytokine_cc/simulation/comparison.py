@@ -20,7 +20,7 @@ from .checkpoint import Checkpoint
 from .comparison_text import head_text, plan_sentences
 from .error_rates import RATE_COLUMNS, ErrorRates, _check_arguments, rates_of
 from .measures import Rows, Tally
-from .paired_measures import Measure, PairRows, differences, measure_of
+from .paired_measures import Measure, PairRows, differences, is_paired, measure_of
 from .patterns import Pattern
 from .plan_names import named_plans
 from .replicates import blocks_of, total_of
@@ -31,6 +31,7 @@ DIFFERENCE_COLUMNS: dict[str, str] = {
     "plan": TEXT, "reference": TEXT, "question": TEXT, "contrast": TEXT, "visit": TEXT, "measure": TEXT, "analyte": TEXT,
     "estimate": NUMBER, "mcse": NUMBER, "mcse_independent": NUMBER, "n_sim": COUNT, "n_failed": COUNT,
 }  # fmt: skip
+_LACKING = "the {} does not have it"
 _BOTH = ("plan", "question", "contrast", "visit", "measure", "analyte")  # columns of either table
 
 
@@ -235,7 +236,8 @@ def compare_plans(
     always do the same differ by exactly 0, with an error of 0; so do plans that hardly ever differ, if n_sim is small.
 
     Differences of all analytes together are given where both plans have the same true nulls (size, FWER, FDR) or effects (power):
-    a one-sided plan and a two-sided one do not. Bias, emp_se and interval_width need one scale and one kind of estimate.
+    a one-sided plan and a two-sided one do not. Bias, emp_se and interval_width need one scale and one kind of estimate, coverage
+    and interval_width one conf_level.
 
     Questions that differ in their correction only are tested once.
 
@@ -319,7 +321,7 @@ def _not_shared(work: SharedWork, i: int) -> list[dict[str, str]]:
     shared, (ours, theirs) = set(work.shared(i)), (work.parts[i], work.parts[0])
     found = []
     for key, part in {**ours, **theirs}.items():
-        why = "the plan does not have it" if key not in ours else "the reference does not have it"
+        why = _LACKING.format("reference" if key in ours else "plan")
         why = "the two plans cannot tell every pattern" if key[0] == PATTERNS else why
         row = {**_place(part.text), "measure": "all", "why": why}
         if key not in shared and row not in found:
@@ -328,13 +330,22 @@ def _not_shared(work: SharedWork, i: int) -> list[dict[str, str]]:
 
 
 def _left_out(a: Sequence[Rows], b: Sequence[Rows], why: Mapping[Measure, str]) -> list[dict[str, str]]:
-    """Return which measures that both plans have mean something else in each, by reason."""
-    there = {measure_of(rows) for rows in a} & {measure_of(rows) for rows in b}
+    """Return by reason which measures mean something else in each plan, or are there in one only, wholly or for some analytes."""
+    ours, theirs = ({measure_of(rows): rows.analytes for rows in found if is_paired(measure_of(rows))} for found in (a, b))
     by_reason: dict[str, list[str]] = {}
-    for measure, reason in why.items():
-        if measure in there:
+    for measure in {**ours, **theirs}:
+        reason = why.get(measure) or _one_sided(ours.get(measure), theirs.get(measure))
+        if reason:
             by_reason.setdefault(reason, []).append(measure[0])
     return [{"measure": ", ".join(measures), "why": reason} for reason, measures in by_reason.items()]
+
+
+def _one_sided(ours: np.ndarray | None, theirs: np.ndarray | None) -> str:
+    """Say which of two plans lacks a measure, or for which analytes; "" where both have it for the same."""
+    if ours is None or theirs is None:
+        return _LACKING.format("plan" if ours is None else "reference")
+    gone = {"plan": [name for name in theirs if name not in ours], "reference": [name for name in ours if name not in theirs]}
+    return "; ".join(f"{_LACKING.format(side)} for {quoted(names)}" for side, names in gone.items() if names)
 
 
 def _difference_table(texts: list[tuple[str, ...]], parts: list[PairRows], n_sim: int) -> pd.DataFrame:

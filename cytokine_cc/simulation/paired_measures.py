@@ -199,7 +199,7 @@ def differences(
     for own in a:
         key = measure_of(own)
         other = others.get(key)
-        if other is None or key in apart or not (key in FLAGS or key in GAPS or key[0] in (*JOINT, _OF_BIAS)):
+        if other is None or key in apart or not is_paired(key):
             continue
         one, two = _only(own, _among(own.analytes, other.analytes)), _only(other, _among(other.analytes, own.analytes))
         place = np.zeros(1, dtype=np.intp) if key[1] else np.flatnonzero(_among(analytes, one.analytes))
@@ -210,6 +210,11 @@ def differences(
 def measure_of(rows: Rows) -> Measure:
     """Return which measure rows are of."""
     return rows.measure, len(rows.analytes) == 1 and rows.analytes[0] == ""
+
+
+def is_paired(measure: Measure) -> bool:
+    """Tell whether a difference of this measure has a paired error."""
+    return measure in FLAGS or measure in GAPS or measure[0] in (*JOINT, _OF_BIAS)
 
 
 def _among(names: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ Key = tuple[Any, ...]  # what is judged, whatever the plan: one of the four, and
 _OF_NULLS: tuple[Measure, ...] = (("size", True), ("FWER", True), ("FDR", True))
 _OF_EFFECTS: tuple[Measure, ...] = (("power_average", True), ("power_any", True), ("power_all", True))
 _OF_ESTIMATES: tuple[Measure, ...] = (("bias", False), ("emp_se", False), ("interval_width", False))
+_OF_INTERVALS: tuple[Measure, ...] = (("coverage", False), ("interval_width", False))
 
 
 class Part(NamedTuple):
@@ -197,6 +198,9 @@ def incomparable(a: Part, b: Part) -> dict[Measure, str]:
         same = all(np.array_equal(getattr(x, name), getattr(y, name)) for x, y in zip(a.targets, b.targets, strict=True))
         if not same:
             out |= dict.fromkeys(measures, f"the two plans have different {which}")
+    levels = [" and ".join(dict.fromkeys(f"{target.question.conf_level:.6g}" for target in part.targets)) for part in (a, b)]
+    if levels[0] != levels[1]:
+        out |= dict.fromkeys(_OF_INTERVALS, f"conf_level is {levels[0]}, that of the reference {levels[1]}")
     kinds = [" and ".join(dict.fromkeys(_kind(target) for target in part.targets)) for part in (a, b)]
     if kinds[0] != kinds[1]:
         out |= dict.fromkeys(_OF_ESTIMATES, f"estimates are {kinds[0]}, those of the reference {kinds[1]}")
