@@ -227,21 +227,31 @@ def test_refusals():
     assert refused(OptionError, lambda: None, "paired") == "accepted"
 
 
-def test_shares_are_held_within_four_errors_of_their_range():
+def test_shares_are_held_within_four_errors_of_what_they_should_be():
     shares = rates.Shares()
-    shares.add("inside", (0.058, 0.003), 0.05, 0.05)
+    shares.add("inside", 0.058, 0.05, 0.05, 10_000)  # standard error .22%
     assert shares.finding("10 studies").observed == "10 studies: inside 5.80%"
-    shares.add("high", (0.0621, 0.003), 0.05, 0.05)
-    shares.add("low", (0.01, 0.003), 0.045, 0.05)
-    shares.add("none", (math.nan, 0.003), 0.05, 0.05)
+    shares.add("high", 0.0588, 0.05, 0.05, 10_000)
+    shares.add("low", 0.01, 0.045, 0.05, 10_000)
+    shares.add("none", math.nan, 0.05, 0.05, 10_000)
+    shares.add("of a known spread", 0.0503, 0.05, 0.05, 10_000, sd=0.005)
     found = shares.finding("10 studies")
     assert found.verdict == FAIL
     assert [row["found"] for row in found.rows] == [
-        "high: 6.21%, Monte Carlo error 0.30%, expected 5.0%",
-        "low: 1.00%, Monte Carlo error 0.30%, expected 4.5% to 5.0%",
-        "none: nan%, Monte Carlo error 0.30%, expected 5.0%",
+        "high: 5.88%, expected 5.0% (standard error 0.22%)",
+        "low: 1.00%, expected 4.5% to 5.0% (standard error 0.21%)",
+        "none: nan%, expected 5.0% (standard error 0.22%)",
+        "of a known spread: 5.03%, expected 5.0% (standard error 0.01%)",
     ]
     assert rates.Shares().finding("none").verdict == FAIL
+
+
+def test_yardsticks_are_those_of_the_scenarios():
+    null = rates.load_scenario("null")
+    assert (null.n_case, null.n_control) == (rates.N_CASE, rates.N_CONTROL)
+    found = rates.certify(rates._one("change_between", "student", scale="ln"), null, n_sim=400, seed=1, patterns=())
+    spread = found.select(measure="emp_se").table["estimate"].mean()
+    assert rates.standard_error("change_between") == pytest.approx(1.05 * spread, rel=0.03)
 
 
 def test_documented_sizes_name_tests():
