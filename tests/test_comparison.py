@@ -344,7 +344,9 @@ def test_plans_that_are_the_same_differ_by_nothing(small):
     assert known.sum() > 60
     assert (frame.loc[known, ["estimate", "mcse"]] == 0).all(axis=None)
     assert (frame.loc[known, "mcse_independent"] > 0).any()
-    assert found.describe().endswith("No difference was seen.\nplan 2: no such difference.")
+    assert frame["estimate"].isna().sum() == (~known).sum() == 3  # neither plan has an interval there
+    rest = "3 differences cannot be judged, having no Monte Carlo error."
+    assert found.describe().endswith(f"No difference was seen. {rest}\nplan 2: no such difference.")
 
 
 def test_pairing_makes_errors_smaller():
@@ -359,8 +361,14 @@ def test_pairing_makes_errors_smaller():
 
 
 def test_one_study_has_no_errors_and_two_have(small):
-    one = cc.compare_plans(BASELINE.vary(test=["welch", "student"]), small, n_sim=1, seed=1).differences
-    assert one["mcse"].isna().all()
+    one = cc.compare_plans(BASELINE.vary(test=["welch", "student"]), small, n_sim=1, seed=1)
+    assert one.differences["mcse"].isna().all()
+    apart = int((one.differences["estimate"] != 0).sum())
+    assert apart > 1
+    assert one.describe() == (
+        "2 plans on the same study of 'small'; the reference is test=welch. "
+        f"{apart} differences cannot be judged, having no Monte Carlo error.\ntest=student: nothing can be judged."
+    )
     two = cc.compare_plans(BASELINE.vary(test=["welch", "student"]), small, n_sim=2, seed=1).differences
     assert two["mcse"].notna().any()
 
@@ -611,7 +619,9 @@ def test_select_keeps_rows_of_both_tables(compared):
     assert len(some) == len(some.differences) == 2
     assert len(some.rates) == 2
     assert len(compared.select(measure="type_m").differences) == 0  # rates only
-    assert len(compared.select(plan="adjust=none").differences) == 0  # the reference
+    reference = compared.select(plan="adjust=none")
+    assert len(reference.differences) == 0
+    assert reference.describe().endswith("the reference is adjust=none. Nothing is compared here.")
     with pytest.raises(cc.OptionError, match="no row has measure = 'power_most'"):
         compared.select(measure="power_most")
     with pytest.raises(cc.OptionError, match="mcse"):

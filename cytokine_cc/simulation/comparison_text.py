@@ -34,16 +34,22 @@ def head_text(frame: pd.DataFrame, n_plans: int, meta: Mapping[str, Any]) -> str
     str
     """
     n_sim = meta.get("n_sim")
-    studies = "simulated studies" if n_sim is None else f"{n_sim:,} studies of {meta.get('scenario')!r}"
+    number_of = "study" if n_sim == 1 else f"{n_sim:,} studies" if n_sim is not None else ""
+    studies = f"{number_of} of {meta.get('scenario')!r}" if number_of else "simulated studies"
     start = f"{counted(n_plans, 'plan')} on the same {studies}; the reference is {meta.get('reference', 'the first')}."
     same = (frame["estimate"] == 0) & (frame["mcse"] == 0)
     judged = frame[frame["mcse"].notna() & ~same]
+    if frame.empty:
+        return f"{start} Nothing is compared here."
+    untold = int(_untold(frame).sum())
+    rest = [f"{counted(untold, 'difference')} cannot be judged, having no Monte Carlo error."] if untold else []
     if not len(judged):
-        return f"{start} No difference was seen."
+        seen = [] if _only_untold(frame) else ["No difference was seen."]
+        return " ".join([start, *seen, *rest])
     chance = f"by chance alone about {_BY_CHANCE * len(judged):.0f} would" if len(judged) > _MANY else "1 in 22 would by chance"
     count = f"{_is_beyond(judged).sum()} of {counted(len(judged), 'difference')}"
     gone = f"; {counted(int(same.sum()), 'other')} never showed any" if same.any() else ""
-    return " ".join([start, f"Beyond {ERRORS:g} paired Monte Carlo errors: {count} ({chance}){gone}.", *_gain(judged)])
+    return " ".join([start, f"Beyond {ERRORS:g} paired Monte Carlo errors: {count} ({chance}){gone}.", *rest, *_gain(judged)])
 
 
 def plan_sentences(frame: pd.DataFrame) -> Iterator[str]:
@@ -52,7 +58,7 @@ def plan_sentences(frame: pd.DataFrame) -> Iterator[str]:
     for name in frame["plan"].unique():
         own = beyond[beyond["plan"] == name]
         if own.empty:
-            yield f"{name}: no such difference."
+            yield f"{name}: {'nothing can be judged' if _only_untold(frame[frame['plan'] == name]) else 'no such difference'}."
         for where, rows in own.groupby(["question", "contrast", "visit"], sort=False):
             yield f"{name}: {', '.join(dict.fromkeys(filter(None, where)))}: {'; '.join(_differences(rows))}."
 
@@ -73,6 +79,16 @@ def _is_beyond(frame: pd.DataFrame) -> np.ndarray:
     """
     size, n = frame["estimate"].abs(), frame["n_sim"].astype("float64")
     return (size > ERRORS * np.sqrt(frame["mcse"] ** 2 + size**2 / n) * (1 + _ROUNDING)).to_numpy()
+
+
+def _untold(frame: pd.DataFrame) -> pd.Series:
+    """Flag differences that may be chance or not: without an error, as from one study, or not to be had at all."""
+    return frame["mcse"].isna() & (frame["estimate"] != 0)
+
+
+def _only_untold(frame: pd.DataFrame) -> bool:
+    """Whether there are differences, and not one of them has an error."""
+    return bool(frame["mcse"].isna().all() and (frame["estimate"].abs() > 0).any())
 
 
 def _row_text(row: Mapping[Any, Any]) -> str:
