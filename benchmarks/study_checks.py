@@ -17,6 +17,8 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 import cytokine_cc as cc
+from cytokine_cc.checks.facts import spread
+from cytokine_cc.checks.outliers import CHANCE, robust_distances, widened
 from cytokine_cc.panel import Panel, State
 
 SOUND = [
@@ -162,6 +164,23 @@ FAULTS = {
 }
 
 
+def outlying_by_chance(n_samples: int, n_analytes: int, n: int = 400, share: float = 0.0) -> tuple[float, float]:
+    """Return in what share of studies of normal levels some sample lies beyond a bar: as it is widened, and by the limits alone.
+
+    `share` of the variance is of the sample and common to all analytes.
+    """
+    rng = np.random.default_rng([20261122, n_samples, n_analytes, int(100 * share)])
+    farthest = np.empty(n)
+    case = np.arange(n_samples) < n_samples // 2
+    for k in range(n):
+        x = np.sqrt(1 - share) * rng.normal(size=(n_samples, n_analytes)) + np.sqrt(share) * rng.normal(size=(n_samples, 1))
+        for own in (case, ~case):
+            x[own] -= np.median(x[own], axis=0)
+        found = robust_distances(x / spread(x.T), chance=CHANCE / n_samples)
+        farthest[k] = max((found.score / found.score_bar).max(), (found.orthogonal / found.orthogonal_bar).max())
+    return float((farthest > widened(n_samples, n_analytes)).mean()), float((farthest > 1).mean())
+
+
 def scenario_named(name: str) -> cc.Scenario:
     if name == "strong":
         return cc.load_scenario("inflammatory_cascade").vary({"change.case": STRONG["change.case"]})
@@ -183,6 +202,12 @@ def in_parts(name: str, n: int, jobs: int, fault: str = "") -> list[dict[str, st
 
 
 def main(n: int = 200, jobs: int = 2) -> None:
+    print("Outlying samples: percent of studies of normal levels with one, by the bars (without their widening for few samples)")
+    for share in (0.0, 0.3):
+        shapes = [(samples, analytes) for samples in (20, 24, 32, 48, 104, 300) for analytes in (3, 12, 30, 100)]
+        rates = Parallel(n_jobs=jobs)(delayed(outlying_by_chance)(*shape, 2 * n, share) for shape in shapes)
+        said = ", ".join(f"{a} x {b} {100 * x:.3g} ({100 * y:.3g})" for (a, b), (x, y) in zip(shapes, rates, strict=True))
+        print(f"  {share:.0%} of the variance common: {said}", flush=True)
     print(f"Sound studies ({n} of each scenario): percent of studies in which a check warned or failed")
     for name in [*SOUND, "strong"]:
         start = time.perf_counter()

@@ -6,15 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..labels import coded
 from ..plan import Plan
 from ..study import Study
-from ..words import counted
+from ..words import counted, visit_name
 from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
 from .facts import Facts, median, some, spread
 
 COMMON = 0.1  # a number that more than this share of the samples hold says nothing of who is who
 CHANCE = 1e-4  # of all pairs of samples together
 LEAST, NEARLY, PARTLY = 3, 0.8, 0.2  # equal numbers; share of the numbers that are equal: a copy, a part of one
+LEAST_EQUAL = 5  # subjects, or samples, in which one analyte is the same twice
 _WITHIN = 5  # numbers of one subject agree by rounding more often than those of two
 ALIKE = 0.4  # distance of two samples over that of a usual sample to its nearest
 LEAST_ANALYTES, LEAST_SAMPLES = 15, 20  # to judge how near two samples lie
@@ -151,23 +153,32 @@ def _duplicated(study: Study, plan: Plan | None) -> Finding:
     if len(facts.analytes) < LEAST:
         return Finding(NOT_APPLICABLE, f"{counted(len(facts.analytes), 'analyte')}: two subjects may well agree in all of them")
     found = equal_pairs(facts, within=False)
-    n = len(np.unique(facts.subject))
-    near = near_pairs(facts) if not len(found.first) else []
+    known = {frozenset(own) for own in zip(facts.subject[found.first], facts.subject[found.second], strict=True)}
+    near = [own for own in near_pairs(facts) if frozenset(facts.subject[list(own[:2])]) not in known]
+    if not len(found.first) and not near:
+        none = f"no two of {counted(len(np.unique(facts.subject)), 'subject')} share more numbers than rounding explains"
+        return Finding(PASS, f"{none}, or look like one sample measured twice")
+    verdict = WARN
+    said: list[str] = []
+    rows: list[dict[str, Any]] = []
+    if len(found.first):
+        rows, pairs = _rows(facts, found)
+        whole = found.equal >= NEARLY * found.both
+        told = whole if whole.any() else np.ones_like(whole)
+        verdict = FAIL if whole.any() else WARN
+        names = sorted(
+            {f"{facts.subject[i]} and {facts.subject[j]}" for i, j in zip(found.first[told], found.second[told], strict=True)}
+        )
+        what = "the same numbers under two names" if whole.any() else "more equal numbers than rounding explains"
+        said.append(f"{what}: {some(names)} ({pairs})")
     if near:
-        return _alike(facts, near)
-    if not len(found.first):
-        said = f"no two of {counted(n, 'subject')} share more numbers than rounding explains"
-        return Finding(PASS, f"{said}, or look like one sample measured twice")
-    rows, pairs = _rows(facts, found)
-    whole = found.equal >= NEARLY * found.both
-    names = {f"{facts.subject[i]} and {facts.subject[j]}" for i, j in zip(found.first[whole], found.second[whole], strict=True)}
-    if whole.any():
-        return Finding(FAIL, f"the same numbers under two names: {some(sorted(names))} ({pairs})", rows)
-    names = {f"{facts.subject[i]} and {facts.subject[j]}" for i, j in zip(found.first, found.second, strict=True)}
-    return Finding(WARN, f"more equal numbers than rounding explains: {some(sorted(names))} ({pairs})", rows)
+        text, more = _alike(facts, near)
+        said.append(text)
+        rows += more
+    return Finding(verdict, "; ".join(said), rows)
 
 
-def _alike(facts: Facts, near: list[tuple[int, int, float]]) -> Finding:
+def _alike(facts: Facts, near: list[tuple[int, int, float]]) -> tuple[str, list[dict[str, Any]]]:
     """Say which subjects have profiles as if one sample had been measured twice."""
     rows = [
         facts.place(
@@ -177,11 +188,8 @@ def _alike(facts: Facts, near: list[tuple[int, int, float]]) -> Finding:
         for own, other in ((i, j), (j, i))
     ]
     named = some(dict.fromkeys(f"{facts.subject[i]} and {facts.subject[j]}" for i, j, _ in near))
-    least = min(ratio for *_, ratio in near)
-    said = (
-        f"other numbers, but profiles as of one sample measured twice: {named} ({least:.2f} of the usual distance to the nearest)"
-    )
-    return Finding(WARN, said, rows)
+    least = f"{min(ratio for *_, ratio in near):.2f} of the usual distance to the nearest"
+    return f"other numbers, but profiles as of one sample measured twice: {named} ({least})", rows
 
 
 def _repeated(study: Study, plan: Plan | None) -> Finding:
@@ -191,15 +199,98 @@ def _repeated(study: Study, plan: Plan | None) -> Finding:
     if len(facts.analytes) < LEAST:
         return Finding(NOT_APPLICABLE, f"{counted(len(facts.analytes), 'analyte')}: two visits may well agree in all of them")
     found = equal_pairs(facts, within=True)
-    if not len(found.first):
-        return Finding(PASS, "no subject has two visits with more equal numbers than rounding explains")
-    rows, pairs = _rows(facts, found)
-    whole = found.equal >= NEARLY * found.both
-    names = sorted(set(facts.subject[found.first[whole] if whole.any() else found.first]))
-    if whole.any():
-        said = f"{counted(len(names), 'subject')} with the same numbers at two visits: {some(names)} ({pairs})"
-        return Finding(FAIL, said, rows)
-    return Finding(WARN, f"more equal numbers at two visits than rounding explains: {some(names)} ({pairs})", rows)
+    carried = carried_forward(facts)
+    if not len(found.first) and not carried:
+        return Finding(
+            PASS, "no subject has two visits with more equal numbers than rounding explains, no analyte the same at two"
+        )
+    said: list[str] = []
+    rows: list[dict[str, Any]] = []
+    whole = np.zeros(0, dtype=bool)
+    if len(found.first):
+        rows, pairs = _rows(facts, found)
+        whole = found.equal >= NEARLY * found.both
+        names = sorted(set(facts.subject[found.first[whole] if whole.any() else found.first]))
+        what = (
+            f"{counted(len(names), 'subject')} with the same numbers"
+            if whole.any()
+            else "more equal numbers than rounding explains"
+        )
+        said.append(f"{what} at two visits: {some(names)} ({pairs})")
+    for a, visits, equal, both in carried:
+        text = f"{equal} of {both} subjects have the same number at {' and '.join(map(visit_name, visits))}"
+        rows.append({"analyte": facts.analytes[a], "visit": visits[1], "found": text})
+    if carried:
+        a, visits, equal, both = max(carried, key=lambda own: own[2] / own[3])
+        where = f"{facts.analytes[a]} in {equal} of {both} subjects at {' and '.join(map(visit_name, visits))}"
+        named = some(dict.fromkeys(facts.analytes[own[0]] for own in carried))
+        said.append(f"carried over for nearly everyone: {named} (most: {where})")
+    return Finding(FAIL if carried or whole.any() else WARN, "; ".join(said), rows)
+
+
+def carried_forward(facts: Facts) -> list[tuple[int, tuple[str, str], int, int]]:
+    """Find analytes of which nearly all subjects have the same number at two visits: analyte, visits, how many, of whom."""
+    from scipy.special import pdtrc
+
+    runs = _runs(facts.value)
+    subject, names = facts.subjects()
+    visit, labels = coded(facts.visit)
+    at = np.full((len(labels), len(names)), -1)
+    at[visit, subject] = np.arange(len(subject))
+    chance = np.array([_expected(own[None]) for own in runs])
+    there = ~np.isnan(facts.value)
+    found = []
+    for u, v in zip(*np.triu_indices(len(labels), 1), strict=True):
+        both = (at[u] >= 0) & (at[v] >= 0)
+        one, two = at[u, both], at[v, both]
+        telling = there[:, one] & there[:, two] & ((runs[:, one] >= 0) | (runs[:, two] >= 0))
+        n, equal = telling.sum(axis=-1), (telling & (runs[:, one] == runs[:, two])).sum(axis=-1)
+        by_chance = len(runs) * pdtrc(np.maximum(equal - 1, 0), np.maximum(_WITHIN * chance * n, 1e-12))
+        asked = (equal >= LEAST_EQUAL) & (equal >= NEARLY * n) & (by_chance < CHANCE)
+        found += [(int(a), (labels[u], labels[v]), int(equal[a]), int(n[a])) for a in np.flatnonzero(asked)]
+    return found
+
+
+def _pasted(study: Study, plan: Plan | None) -> Finding:
+    facts = Facts(study)
+    if len(facts.analytes) < 2:
+        return Finding(NOT_APPLICABLE, "one analyte only")
+    pairs = equal_analytes(facts)
+    if not pairs:
+        return Finding(PASS, f"no two of {len(facts.analytes)} analytes share more numbers than rounding explains")
+    rows = [
+        {"analyte": facts.analytes[own], "found": f"{equal} of {both} telling numbers equal those of {facts.analytes[other]}"}
+        for i, j, equal, both in pairs
+        for own, other in ((i, j), (j, i))
+    ]
+    whole = [own for own in pairs if own[2] >= NEARLY * own[3]]
+    i, j, equal, both = max(whole or pairs, key=lambda own: own[2] / own[3])
+    named = some(f"{facts.analytes[own[0]]} and {facts.analytes[own[1]]}" for own in whole or pairs)
+    what = "the same numbers under two names" if whole else "more equal numbers than rounding explains"
+    most = f"{equal} of {both} numbers of {facts.analytes[i]} and {facts.analytes[j]} are equal"
+    return Finding(FAIL if whole else WARN, f"{what}: {named} ({most})", rows)
+
+
+def equal_analytes(facts: Facts) -> list[tuple[int, int, int, int]]:
+    """Find pairs of analytes that hold the same number in more samples than rounding explains: positions, equal, of how many.
+
+    Numbers that say nothing of their own analyte, or that a tenth of a sample's analytes hold, do not count.
+    """
+    from scipy.special import pdtrc
+
+    value = np.where(_runs(facts.value) >= 0, facts.value, np.nan)
+    m, n = value.shape
+    keys, counts = _shared(_runs(value.T))
+    keys, counts = keys[counts >= LEAST_EQUAL], counts[counts >= LEAST_EQUAL]
+    found = []
+    for i, j, equal in zip((keys // m).tolist(), (keys % m).tolist(), counts.tolist(), strict=True):
+        both = int((~np.isnan(value[i]) & ~np.isnan(value[j])).sum())
+        (x, n_x), (y, n_y) = (np.unique(own[~np.isnan(own)], return_counts=True) for own in value[[i, j]])
+        _, at_x, at_y = np.intersect1d(x, y, return_indices=True)
+        expected = float((n_x[at_x] * n_y[at_y]).sum()) / n
+        if equal >= PARTLY * both and m * (m - 1) / 2 * pdtrc(equal - 1, expected) < CHANCE:
+            found.append((i, j, equal, both))
+    return found
 
 
 def _rows(facts: Facts, found: Equal) -> tuple[list[dict[str, Any]], str]:
@@ -227,9 +318,18 @@ CHECKS = (
     Check(
         "repeated samples",
         "who is who",
-        "No subject has the same numbers at two visits.",
+        "No subject has the same numbers at two visits, and no analyte has them for nearly everyone.",
         "A value carried forward from the last visit, or one sample entered for two visits, is no measurement of change: it "
         "makes changes smaller and their spread too small.",
         _repeated,
+    ),
+    Check(
+        "duplicated analytes",
+        "who is who",
+        "No two analytes have the same numbers, whole or in part.",
+        "A column pasted under two names is one measurement that is tested, and counted by the correction, twice; and the other "
+        "analyte is lost. Numbers that many samples share do not count; how often others agree by rounding is taken "
+        "from the data.",
+        _pasted,
     ),
 )
