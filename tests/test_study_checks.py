@@ -499,7 +499,7 @@ def test_samples_of_two_subjects_exchanged():
     assert report.passed
     assert verdict(report, "mixed-up samples") == "warn"
     found = places(report, "mixed-up samples")
-    assert found[["subject", "visit"]].values.tolist() == [["S00", "after"], ["S01", "after"]]
+    assert found[["subject", "visit"]].values.tolist() == [[who, at] for at in ("before", "after") for who in ("S00", "S01")]
 
 
 def test_where_levels_do_not_tell_whose_a_sample_is():

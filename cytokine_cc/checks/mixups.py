@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import itertools
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,13 +23,7 @@ STRANGE, USUAL = (
 )  # own samples lie beyond this quantile of those of strangers; crossed ones within so many usual distances
 
 
-class Compared(NamedTuple):
-    """Two visits: subjects who have both (positions of their samples), who is nearest to themselves, and who was exchanged."""
-
-    first: np.ndarray
-    second: np.ndarray
-    known: float
-    pairs: list[tuple[int, int]]
+Pair = tuple[int, int]
 
 
 def exchanged(one: np.ndarray, other: np.ndarray) -> tuple[float, list[tuple[int, int]]]:
@@ -77,20 +72,60 @@ def exchanged(one: np.ndarray, other: np.ndarray) -> tuple[float, list[tuple[int
     return known, found
 
 
-def _compared(facts: Facts, left: np.ndarray, label: str) -> Compared | None:
-    """Compare a visit with the first."""
-    subject, names = facts.subjects()
-    labels = list(dict.fromkeys(facts.visit))
-    at = [np.full(len(names), -1), np.full(len(names), -1)]
-    for where, visit in zip(at, (labels[0], label), strict=True):
-        samples = np.flatnonzero(facts.visit == visit)
-        where[subject[samples]] = samples
-    there = np.flatnonzero((at[0] >= 0) & (at[1] >= 0))
-    if len(there) < LEAST_SUBJECTS:
-        return None
-    first, second = at[0][there], at[1][there]
-    known, pairs = exchanged(left[:, first].T, left[:, second].T)
-    return Compared(first, second, known, pairs)
+class Crossed(NamedTuple):
+    """What visits say of who is who.
+
+    Attributes
+    ----------
+    known : dict
+        Two visits -> share of the subjects whose samples there are nearest to each other.
+    found : dict
+        Two subjects -> the pairs of visits at which they look exchanged.
+    """
+
+    known: dict[Pair, float]
+    found: dict[Pair, list[Pair]]
+
+
+def crossed(left: np.ndarray, at: np.ndarray) -> Crossed:
+    """Compare any two visits of which enough subjects have both.
+
+    Parameters
+    ----------
+    left : ndarray, shape (analytes, samples)
+        Standardised levels.
+    at : ndarray of int, shape (visits, subjects)
+        Sample of each; -1 where there is none.
+
+    Returns
+    -------
+    Crossed
+    """
+    known: dict[Pair, float] = {}
+    found: dict[Pair, list[Pair]] = {}
+    for u, v in itertools.combinations(range(len(at)), 2):
+        there = np.flatnonzero((at[u] >= 0) & (at[v] >= 0))
+        if len(there) < LEAST_SUBJECTS:
+            continue
+        known[u, v], pairs = exchanged(left[:, at[u, there]].T, left[:, at[v, there]].T)
+        for i, j in pairs if known[u, v] >= KNOWN else []:
+            found.setdefault((int(there[i]), int(there[j])), []).append((u, v))
+    return Crossed(known, found)
+
+
+def at_odds(own: list[Pair], judged: list[Pair]) -> list[int]:
+    """Return the visit at which two subjects were exchanged, or those of which it may be one.
+
+    It is in all the pairs of visits that look exchanged, `own`, and in none of the others that were judged.
+
+    Examples
+    --------
+    >>> at_odds([(0, 1), (0, 2)], [(0, 1), (0, 2), (1, 2)]), at_odds([(0, 1)], [(0, 1)])
+    ([0], [0, 1])
+    """
+    visits = sorted({visit for pair in own for visit in pair})
+    score = [sum((1 if pair in own else -1) for pair in judged if visit in pair) for visit in visits]
+    return [visit for visit, points in zip(visits, score, strict=True) if points == max(score)]
 
 
 def _uncorrelated(z: np.ndarray) -> np.ndarray:
@@ -107,10 +142,11 @@ def _uncorrelated(z: np.ndarray) -> np.ndarray:
 
 
 def _mixed_up(study: Study, plan: Plan | None) -> Finding:
-    labels = list(dict.fromkeys(study.panel.samples["visit"]))
+    facts = Facts(study)
+    here = dict.fromkeys(facts.visit)
+    labels = list(dict.fromkeys([*(own for own in (*study.baseline_visits, *study.visits) if own in here), *here]))
     if len(labels) < 2:
         return Finding(NOT_APPLICABLE, "one visit only")
-    facts = Facts(study)
     left = centred(facts, without_plates(facts))
     scale = spread(left)
     usable = (scale > 0) & (facts.bare.mean(axis=-1) <= 0.5)
@@ -118,30 +154,53 @@ def _mixed_up(study: Study, plan: Plan | None) -> Finding:
         return Finding(
             NOT_APPLICABLE, f"{counted(int(usable.sum()), 'analyte')} with enough numbers: too few to know a person by"
         )
-    left = _uncorrelated(left[usable] / scale[usable, None])
-    rows, named, shares = [], [], {}
-    for label in labels[1:]:
-        found = _compared(facts, left, label)
-        if found is None:
-            continue
-        shares[label] = found.known
-        for i, j in found.pairs if found.known >= KNOWN else []:
-            named.append(f"{facts.subject[found.first[i]]} and {facts.subject[found.first[j]]} ({visit_name(label)})")
-            for own, other in ((i, j), (j, i)):
-                of = facts.sample(found.first[other])
-                rows.append(facts.place(found.second[own], found=f"nearest to {of}, and as far from its own as a stranger's"))
-    if not shares:
+    at = _positions(facts, labels)
+    known, found = crossed(_uncorrelated(left[usable] / scale[usable, None]), at)
+    if not known:
         return Finding(NOT_APPLICABLE, f"no two visits with {LEAST_SUBJECTS} subjects who have both")
-    if named:
-        return Finding(WARN, f"samples that look exchanged: {some(named)}", rows)
-    if max(shares.values()) < KNOWN:
-        best = percent(max(shares.values()))
+    judged = [pair for pair, share in known.items() if share >= KNOWN]
+    best = percent(max(known.values()))
+    if not judged:
         return Finding(
             NOT_APPLICABLE, f"levels do not tell whose a sample is: {best} of subjects are nearest to themselves at best"
         )
-    said = some(f"{percent(share)} at {visit_name(label)}" for label, share in shares.items())
-    first = visit_name(labels[0])
-    return Finding(PASS, f"no two subjects look exchanged; nearest to their own sample at {first}: {said}")
+    silent = [visit_name(label) for v, label in enumerate(labels) if not any(v in pair for pair in judged)]
+    unsaid = f"; not judged: {some(silent)}" if silent else ""
+    if not found:
+        least = percent(min(known[pair] for pair in judged))
+        shares = best if least == best else f"{least} to {best}"
+        among = f"at {counted(len(labels) - len(silent), 'visit')}: {shares} of subjects are nearest to themselves"
+        return Finding(PASS, f"no two subjects look exchanged {among}{unsaid}")
+    named, rows = _named(facts, labels, at, found, judged)
+    return Finding(WARN, f"samples that look exchanged: {some(named)}{unsaid}", rows)
+
+
+def _positions(facts: Facts, labels: list[str]) -> np.ndarray:
+    """Return the sample of each visit and subject, -1 where there is none."""
+    subject, names = facts.subjects()
+    at = np.full((len(labels), len(names)), -1)
+    for where, visit in zip(at, labels, strict=True):
+        samples = np.flatnonzero(facts.visit == visit)
+        where[subject[samples]] = samples
+    return at
+
+
+def _named(
+    facts: Facts, labels: list[str], at: np.ndarray, found: dict[Pair, list[Pair]], judged: list[Pair]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Name who was exchanged, and at which visit."""
+    named, rows = [], []
+    names = facts.subjects()[1]
+    for (i, j), own in found.items():
+        visits = at_odds(own, [(u, v) for u, v in judged if (at[[u, v]][:, [i, j]] >= 0).all()])
+        named.append(f"{names[i]} and {names[j]} ({' or '.join(visit_name(labels[v]) for v in visits)})")
+        for v in visits:
+            others = [w for pair in own if v in pair for w in pair if w != v]
+            either = " (it, or that of the other visit: one of the two)" if len(visits) > 1 else ""
+            for one, other in ((i, j), (j, i)):
+                of = some(facts.sample(at[w, other]) for w in others)
+                rows.append(facts.place(at[v, one], found=f"nearest to {of}, and as far from its own as a stranger's{either}"))
+    return named, rows
 
 
 CHECKS = (
@@ -150,8 +209,9 @@ CHECKS = (
         "who is who",
         "A subject's sample is nearer to the subject's own other sample than to that of somebody who is nearer to the subject's.",
         "Levels of one person are alike from visit to visit. Two samples of a visit that each lie nearest to the other "
-        "subject's sample of the first visit, and far from their own, were probably exchanged: both changes are then of "
-        "nobody. Judged where most subjects are nearest to themselves.",
+        "subject's sample of another visit, and far from their own, were probably exchanged: both changes are then of nobody. "
+        "Of three visits the one at odds with the others is named, of two both. Judged where most subjects are nearest to "
+        "themselves.",
         _mixed_up,
         "Westra HJ et al. Bioinformatics 2011;27:2104-2111. doi:10.1093/bioinformatics/btr323",
     ),
