@@ -8,7 +8,6 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import pandas as pd
 
 from .errors import OptionError, fraction, known_keys, one_of, quoted
 from .multiplicity import ALIASES, METHODS, adjust_pvalues
-from .text_files import save_text
+from .text_files import read_text, save_text
 
 EXCLUDED_COLUMNS = ("subject", "visit", "analyte", "reason")
 TEXT, COUNT, NUMBER = "str", "Int64", "float64"
@@ -216,11 +215,7 @@ class Results:
         -------
         str or None
         """
-        names = self.table[["analyte", "visit", "contrast"]]
-        odd = names.apply(lambda column: column.str.contains("\r", regex=False)).to_numpy().any()
-        quoting = csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL  # a lone carriage return ends a row for some readers
-        text = self.table.to_csv(index=False, lineterminator="\n", quoting=quoting)
-        return save_text(text, path)
+        return save_text(table_text(self.table), path)
 
     @classmethod
     def from_csv(cls, source: Any) -> Results:
@@ -233,6 +228,11 @@ class Results:
         Returns
         -------
         Results
+
+        Raises
+        ------
+        OptionError
+            A file that is not there, or is no such table.
         """
         return cls(table_of(read_columns(source, COLUMNS, "results table")))
 
@@ -268,9 +268,17 @@ def no_effect(estimand: str) -> float:
     return 0.5 if estimand.startswith("P(") else 0.0 if "difference" in estimand else np.nan
 
 
+def table_text(table: pd.DataFrame) -> str:
+    """Write a table as CSV at full precision, so that `read_columns` gives back the same."""
+    texts = table.select_dtypes(exclude="number")
+    odd = texts.apply(lambda column: column.astype(str).str.contains("\r", regex=False)).to_numpy().any()
+    quoting = csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL  # a lone carriage return ends a row for some readers
+    return table.to_csv(index=False, lineterminator="\n", quoting=quoting)
+
+
 def read_columns(source: Any, kinds: Mapping[str, str], what: str) -> dict[str, Any]:
     """Read back the columns of a CSV file, each as its kind."""
-    text = source.read() if hasattr(source, "read") else Path(source).read_bytes().decode("utf-8")
+    text = source.read() if hasattr(source, "read") else read_text(source)
     try:
         cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
@@ -278,7 +286,13 @@ def read_columns(source: Any, kinds: Mapping[str, str], what: str) -> dict[str, 
     missing = [name for name in kinds if name not in cells.columns]
     if missing or len(cells.columns) != len(kinds):
         raise OptionError(f"this is no {what}: columns {quoted(missing)} are missing or others are in excess.")
-    return {name: _read_back(cells[name], kind) for name, kind in kinds.items()}
+    found = {}
+    for name, kind in kinds.items():
+        try:
+            found[name] = _read_back(cells[name], kind)
+        except (ValueError, OverflowError) as error:
+            raise OptionError(f"this is no {what}: column {name!r} must hold numbers ({error}).") from None
+    return found
 
 
 def excluded_table(rows: Any) -> pd.DataFrame:

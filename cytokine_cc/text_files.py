@@ -47,6 +47,25 @@ def save_text(text: str, path: Any = None) -> str | None:
     return None
 
 
+def read_text(path: Any) -> str:
+    """Read a file of text as it stands, line ends and all."""
+    if not isinstance(path, str | os.PathLike) or not str(path).strip():
+        raise OptionError(f"name the path of a file, or give a text stream; got {path!r}.")
+    try:
+        return Path(path).read_bytes().decode("utf-8")
+    except OSError as error:
+        raise OptionError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{path}: this is not a UTF-8 text file (byte {error.start + 1} does not fit).") from None
+
+
+def folder_path(name: str, value: Any) -> Path:
+    """Return the path of a folder, which need not be there."""
+    if not isinstance(value, str | os.PathLike) or not str(value).strip():
+        raise OptionError(f"`{name}` must be the path of a folder; got {value!r}.")
+    return Path(value)
+
+
 def write_files(files: Mapping[str, str], folder: Any, *, replace: bool = True, remove: Iterable[str] = ()) -> list[Path]:
     """Write files to a folder, all or none.
 

@@ -583,7 +583,7 @@ def test_columns_types_and_meta():
 
 def test_it_can_be_written_read_back_pickled_and_shown(tmp_path):
     scenario = FakeScenario((0.0, 0.5), n=(3, 3), missing=0.5)
-    scenario.analytes = ('IL-6, "serum"', "µ<b>")
+    scenario.analytes = ('IL-6,\r"serum"', "µ<b>")
     rates = cc.certify(only(baseline=cc.Baseline()), scenario, n_sim=3, seed=1)
     assert rates.table["mcse"].isna().any()
     rates.to_csv(tmp_path / "rates.csv")
@@ -599,6 +599,8 @@ def test_it_can_be_written_read_back_pickled_and_shown(tmp_path):
         cc.ErrorRates.from_csv(io.StringIO("a,b\n1,2\n"))
     with pytest.raises(cc.OptionError, match="no table of error rates"):
         cc.ErrorRates.from_csv(io.StringIO(""))
+    with pytest.raises(cc.OptionError, match=r"none: cannot be read \(No such file"):
+        cc.ErrorRates.from_csv(tmp_path / "none")
     with pytest.raises(cc.OptionError, match="cannot be written"):
         rates.to_csv(tmp_path / "no" / "rates.csv")
     with pytest.raises(cc.OptionError, match="has the columns"):
@@ -627,7 +629,9 @@ def test_select():
         ({"plan": cc.Baseline()}, "`plan` must be a Plan; got Baseline. Put questions into one: Plan(baseline=Baseline(...))."),
         ({"scenario": "null"}, "`scenario` must be a Scenario; got str. Load one: load_scenario('null')."),
         ({"scenario": 7}, "`scenario` must be a Scenario; got int. Load one with load_scenario()."),
-        ({"patterns": ("x",)}, "`patterns` must hold Pattern objects; got 'x'."),
+        ({"patterns": ("x",)}, "`patterns` must hold Pattern objects; got 'x'. Make one with Pattern(...)."),
+        ({"patterns": "henry"}, "`patterns` must hold Pattern objects; got 'henry'. Make one with Pattern(...)."),
+        ({"patterns": 3}, "`patterns` must hold Pattern objects; got 3. Make one with Pattern(...)."),
         (
             {"patterns": (STILL,)},
             "pattern 'no change' is about change_between, which the plan does not ask; it asks 'baseline'. "

@@ -477,6 +477,24 @@ def test_csv_with_a_column_too_many():
         cc.Results.from_csv(io.StringIO(wide))
 
 
+def test_csv_that_cannot_be_read(tmp_path):
+    with pytest.raises(cc.OptionError, match=r"none: cannot be read \(No such file or directory\)"):
+        cc.Results.from_csv(tmp_path / "none")
+    (tmp_path / "latin.csv").write_bytes("µ".encode("latin-1"))
+    with pytest.raises(cc.OptionError, match=r"latin.csv: this is not a UTF-8 text file \(byte 1"):
+        cc.Results.from_csv(tmp_path / "latin.csv")
+    with pytest.raises(cc.OptionError, match="name the path of a file, or give a text stream; got 3"):
+        cc.Results.from_csv(3)
+
+
+@pytest.mark.parametrize("column", ["n_case", "p_value"])
+def test_csv_with_a_word_for_a_number(column):
+    results = answer("baseline", "welch")
+    text = results.table.assign(**{column: "many"}).to_csv(index=False)
+    with pytest.raises(cc.OptionError, match=f"no results table: column '{column}' must hold numbers .*'many'"):
+        cc.Results.from_csv(io.StringIO(text))
+
+
 def test_a_table_of_other_columns_is_refused():
     table = answer("baseline", "welch").table
     for other in (table.drop(columns="note"), table[NAMES[::-1]], table.assign(extra=1)):

@@ -12,13 +12,13 @@ import pandas as pd
 
 from ..errors import OptionError, known_keys, one_of, quoted, true_or_false, whole_number
 from ..plan import Plan
-from ..results import COUNT, NUMBER, TEXT, count_column, read_columns, rows_where, text_column
+from ..results import COUNT, NUMBER, TEXT, count_column, read_columns, rows_where, table_text, text_column
 from ..shown import as_html, as_text
-from ..text_files import write_files
+from ..text_files import folder_path, write_files
 from ..versions import versions
 from .checkpoint import Checkpoint
 from .comparison_text import head_text, plan_sentences
-from .error_rates import RATE_COLUMNS, ErrorRates, _check_arguments, rates_of
+from .error_rates import RATE_COLUMNS, ErrorRates, _check_arguments, listed_patterns, rates_of
 from .measures import Rows, Tally
 from .paired_measures import Measure, PairRows, differences, is_paired, measure_of
 from .patterns import Pattern
@@ -84,6 +84,11 @@ class PlanComparison:
         Returns
         -------
         ErrorRates
+
+        Raises
+        ------
+        OptionError
+            A name that no plan has.
         """
         name = one_of("plan", plan, self.rates["plan"].unique())
         own = self.rates[self.rates["plan"] == name].drop(columns="plan").reset_index(drop=True)
@@ -145,9 +150,14 @@ class PlanComparison:
         Returns
         -------
         list of Path
+
+        Raises
+        ------
+        OptionError
+            What is no path of a folder, or one that cannot be written to; nothing is left behind then.
         """
         tables = {"rates.csv": self.rates, "differences.csv": self.differences}
-        return write_files({name: frame.to_csv(index=False, lineterminator="\n") for name, frame in tables.items()}, folder)
+        return write_files({name: table_text(frame) for name, frame in tables.items()}, folder_path("folder", folder))
 
     @classmethod
     def from_csv(cls, folder: Any) -> PlanComparison:
@@ -160,9 +170,15 @@ class PlanComparison:
         Returns
         -------
         PlanComparison
+
+        Raises
+        ------
+        OptionError
+            A file that is not there, or is no such table.
         """
+        there = folder_path("folder", folder)
         kinds = {"rates": PLAN_RATE_COLUMNS, "differences": DIFFERENCE_COLUMNS}
-        frames = {name: pd.DataFrame(read_columns(Path(folder) / f"{name}.csv", own, name)) for name, own in kinds.items()}
+        frames = {name: pd.DataFrame(read_columns(there / f"{name}.csv", own, f"table of {name}")) for name, own in kinds.items()}
         return cls(**frames)
 
     def __repr__(self) -> str:
@@ -264,14 +280,10 @@ def compare_plans(
     true_or_false("intervals", intervals)
     if progress is not None:
         true_or_false("progress", progress)
-    work = SharedWork.prepare(given, scenario, seed, intervals, None if patterns is None else tuple(_listed(patterns)))
+    work = SharedWork.prepare(given, scenario, seed, intervals, listed_patterns(patterns))
     folder = None if checkpoint is None else Checkpoint(checkpoint, work.description())
     total = total_of(blocks_of(work, n_sim, n_jobs, progress, folder))
     return _comparison(work, list(given), total, n_sim)
-
-
-def _listed(patterns: Any) -> Sequence[Any]:
-    return [patterns] if isinstance(patterns, Pattern) else list(patterns)
 
 
 def _comparison(work: SharedWork, names: list[str], total: list[Tally], n_sim: int) -> PlanComparison:

@@ -14,7 +14,7 @@ import pandas as pd
 from ..errors import OptionError, quoted, true_or_false, whole_number
 from ..plan import Plan
 from ..questions import seeded
-from ..results import COUNT, NUMBER, TEXT, count_column, read_columns, rows_where, text_column
+from ..results import COUNT, NUMBER, TEXT, count_column, read_columns, rows_where, table_text, text_column
 from ..text_files import save_text
 from ..versions import versions
 from .checkpoint import Checkpoint
@@ -144,7 +144,7 @@ class ErrorRates:
         -------
         str or None
         """
-        return save_text(self.table.to_csv(index=False, lineterminator="\n"), path)
+        return save_text(table_text(self.table), path)
 
     @classmethod
     def from_csv(cls, source: Any) -> ErrorRates:
@@ -157,6 +157,11 @@ class ErrorRates:
         Returns
         -------
         ErrorRates
+
+        Raises
+        ------
+        OptionError
+            A file that is not there, or is no such table.
         """
         columns = read_columns(source, RATE_COLUMNS, "table of error rates")
         return cls(pd.DataFrame(columns, copy=False))
@@ -242,13 +247,16 @@ def certify(
     true_or_false("intervals", intervals)
     if progress is not None:
         true_or_false("progress", progress)
-    work, not_asked = prepared(plan, scenario, seed, intervals, patterns)
+    work, not_asked = prepared(plan, scenario, seed, intervals, listed_patterns(patterns))
     folder = None if checkpoint is None else Checkpoint(checkpoint, {"what": "certify", **work.description()})
     return rates_of(work, total_of(blocks_of(work, n_sim, n_jobs, progress, folder)), not_asked, n_sim)
 
 
 def prepared(plan: Plan, scenario: Any, seed: int, intervals: bool, patterns: Any) -> tuple[Work, tuple[Pattern, ...]]:
-    """Return the work of a plan, which takes the seeds that it lacks from `seed`, and the patterns that it cannot tell."""
+    """Return the work of a plan, which takes the seeds that it lacks from `seed`, and the patterns that it cannot tell.
+
+    `patterns` as `listed_patterns` returns them.
+    """
     asked: dict[str, Any] = {question.kind: seeded(question, seed) for question in plan.questions}
     plan = replace(plan, **asked)
     looked_for, not_asked = _patterns_of(plan, scenario, patterns)
@@ -328,16 +336,26 @@ def _check_arguments(plan: Any, scenario: Any, n_jobs: Any) -> None:
         raise OptionError(f"`n_jobs` must be a number of workers, such as 1 or 2, or -1 for all cores; got {n_jobs!r}.")
 
 
+def listed_patterns(patterns: Any) -> tuple[Pattern, ...] | None:
+    """Return the patterns that a user asks for as a tuple; None for those of the scenario."""
+    if patterns is None:
+        return None
+    alone = isinstance(patterns, Pattern | str) or not isinstance(patterns, Iterable)
+    found = (patterns,) if alone else tuple(patterns)
+    for pattern in found:
+        if not isinstance(pattern, Pattern):
+            raise OptionError(f"`patterns` must hold Pattern objects; got {pattern!r}. Make one with Pattern(...).")
+    return found
+
+
 def _patterns_of(plan: Plan, scenario: Any, patterns: Any) -> tuple[tuple[Pattern, ...], tuple[Pattern, ...]]:
     """Return the patterns to look for, and those of the scenario that the plan cannot tell.
 
     These are about questions that it does not ask, or about a direction that a user's own test does not give.
     """
-    found = tuple(scenario.patterns if patterns is None else (patterns,) if isinstance(patterns, Pattern) else patterns)
+    found = tuple(scenario.patterns if patterns is None else patterns)
     asked = [question.kind for question in plan.questions]
     for pattern in found:
-        if not isinstance(pattern, Pattern):
-            raise OptionError(f"`patterns` must hold Pattern objects; got {pattern!r}.")
         if pattern.question not in asked and patterns is not None:
             raise OptionError(
                 f"pattern {pattern.says!r} is about {pattern.question}, which the plan does not ask; it asks {quoted(asked)}. "
