@@ -40,6 +40,8 @@ class Facts:
     matched_set : ndarray of object, shape (samples,)
         "" where the design has no sets.
     analytes : ndarray of object, shape (analytes,)
+    several_rows : bool
+        Whether the file has rows, as of further wells of a sample, that are not the first of any cell.
     """
 
     def __init__(self, study: Study):
@@ -59,6 +61,7 @@ class Facts:
         self.matched_set = as_labels(samples[design.matched_set]) if design.matched_set else blank
         self.case = as_labels(samples[design.group]) == design.case
         self.analytes = study.analytes.to_numpy(dtype=object)
+        self.several_rows = panel.rows is not None and len(np.unique(panel.rows[1][panel.rows[1] >= 0])) < len(panel.rows[0])
 
     def levels(self) -> np.ndarray:
         """Return natural logs, (analytes, samples): values beyond a limit at that limit; NaN where nothing positive is known."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..labels import coded
 from ..panel import State
 from ..plan import Plan
 from ..study import Study
@@ -18,6 +19,8 @@ MANY = 0.5  # share of the numbers of a sample, or of an analyte on a plate, tha
 MOST_LOG = {"log2": 50.0, "ln": 35.0, "log10": 15.0}  # logs that no concentration has
 LEAST_HEAP, TIMES_NEXT = 5, 3  # values at one number; times those at any other number of that analyte (on that plate)
 LEAST_DIGITS, DIGIT_LEVEL, PREFERRED = 100, 1e-4, 2.0  # last digits to judge by; level; times the tenth that a digit should have
+LEAST_OF_SIZE, LEAST_OF_PLATE = 20, 8  # numbers of a power of ten, in all and on a plate, to tell to what they are rounded
+MODAL, NEARLY = 0.75, 0.95  # share of them that is rounded so; share that is a multiple of 5
 _DECIMALS = 7
 _LOW = 0.4  # share of the other numbers below, up to which a heap is at the lower end
 _CONSTANTS = {1.0: "its lower limit", 0.5: "half its lower limit", 2**-0.5: "its lower limit / sqrt 2"}
@@ -28,11 +31,13 @@ def _impossible(study: Study, plan: Plan | None) -> Finding:
     logs = plan is None or any(question.scale != "raw" for question in plan.questions)
     raw = study.panel.logged is None
     value, lower, upper = facts.value, facts.lower, facts.upper
+    stated = lower > 0  # what is below it is put at the limit by most rules, so that no plan need be refused
     with np.errstate(invalid="ignore"):
         found: list[tuple[str, np.ndarray, bool]] = [
             ("infinite numbers", np.isinf(value), True),
             ("numbers below 0", (value < 0) & ~np.isinf(value) & raw, logs),
-            ("numbers that are 0", (value == 0) & raw, logs),
+            ("numbers that are 0", (value == 0) & raw & ~stated, logs),
+            ("numbers that are 0 under a limit that is stated: not detected?", (value == 0) & raw & stated, False),
             ("lower limits that are not under the upper limit", lower >= upper, True),
             ("lower limits of 0 or less", (lower <= 0) & raw, logs),
             ("numbers called measured outside their limits", _outside(facts), True),
@@ -52,7 +57,8 @@ def _impossible(study: Study, plan: Plan | None) -> Finding:
         if len(cells):
             said.append(f"{counted(len(cells), 'cell')}: {words} ({some(facts.analytes[np.unique(cells[:, 0])])})")
             worst = FAIL if surely else WARN if worst == PASS else worst
-            rows += [facts.place(s, a, found=f"{words}: {_cell(facts, a, s)}") for a, s in cells]
+            of_wells = "; the row is the first of the sample's" if facts.several_rows else ""
+            rows += [facts.place(s, a, found=f"{words}: {_cell(facts, a, s)}{of_wells}") for a, s in cells]
     if not said:
         n = counted(int((~np.isnan(value)).sum()), "number")
         signs = "all of them above 0 and finite" if raw else f"all of them finite {study.panel.logged} values"
@@ -94,16 +100,16 @@ def _cell(facts: Facts, a: int, s: int) -> str:
 def _heaped(study: Study, plan: Plan | None) -> Finding:
     facts = Facts(study)
     rows: list[dict[str, Any]] = []
-    heaps: list[tuple[int, float, int, int]] = []
+    heaps: list[tuple[int, float, int, int, str]] = []
     for a in np.flatnonzero(_most_equal(facts.value) >= LEAST_HEAP).tolist():
         for plate in (None, *_plates(facts)):
             found = _heap(facts.value[a] if plate is None else np.where(facts.plate == plate, facts.value[a], np.nan))
             if found is None or any(own[0] == a and own[1] == found[0] for own in heaps):
                 continue
             number, count, rank, n = found
-            heaps.append((a, number, count, n))
-            first = int(np.flatnonzero(facts.value[a] == number)[0])
             on = "" if plate is None else f" on plate {plate}"
+            heaps.append((a, number, count, n, on))
+            first = int(np.flatnonzero(facts.value[a] == number)[0])
             rows.append(
                 facts.place(first, a, found=f"{number:.6g} in {count} of {n} numbers{on}, {rank}{_constant(facts, a, number)}")
                 | {"subject": "", "visit": "", "plate": plate or "", "matched_set": "", "row": ""}
@@ -114,7 +120,7 @@ def _heaped(study: Study, plan: Plan | None) -> Finding:
     names = dict.fromkeys(facts.analytes[own[0]] for own in sorted(heaps, key=lambda own: -own[2] / own[3]))
     said = (
         f"{counted(len(names), 'analyte')} with numbers that occur far more often than any other ({some(names)}); most often "
-        f"{big[1]:.6g} in {big[2]} of {big[3]} numbers of {facts.analytes[big[0]]}"
+        f"{big[1]:.6g} in {big[2]} of {big[3]} numbers of {facts.analytes[big[0]]}{big[4]}"
     )
     return Finding(WARN, said, rows)
 
@@ -165,61 +171,90 @@ def _constant(facts: Facts, a: int, number: float) -> str:
 
 def _digits(study: Study, plan: Plan | None) -> Finding:
     facts = Facts(study)
-    rows, judged, n_digits = [], 0, 0
+    plate = coded(facts.plate)[0]
+    rows: list[dict[str, Any]] = []
+    judged, n_digits = 0, 0
     found: list[tuple[int, int, int, int, float]] = []
+    grids: list[int] = []
     for a in range(len(facts.analytes)):
         value = np.abs(facts.value[a])
-        digits = _last_digits(_without_heaps(value[np.isfinite(value) & (value > 0)]))
+        kept = np.isfinite(value) & (value > 0)
+        kept[kept] = _no_heaps(value[kept])
+        digits, by_five = _last_digits(value[kept], plate[kept])
+        if by_five:
+            grids.append(a)
+            rows.append({"analyte": facts.analytes[a], "found": "nearly all numbers are multiples of 5"})
         if len(digits) < LEAST_DIGITS:
             continue
         judged, n_digits = judged + 1, n_digits + len(digits)
         counts = np.bincount(digits, minlength=10)
         found.append((a, int(np.argmax(counts)), int(counts.max()), len(digits), _uneven(counts)))
-    if not judged:
+    said = [f"nearly all numbers of {some(facts.analytes[grids])} are multiples of 5"] if grids else []
+    if not judged and not grids:
         why = f"no analyte has {LEAST_DIGITS} numbers that are rounded to a digit one could prefer"
         return Finding(NOT_APPLICABLE, f"{why} (three digits or more, to the same decimal among numbers of its size)")
     preferred = [own for own in found if own[4] * judged < DIGIT_LEVEL and own[2] > PREFERRED * own[3] / 10]
-    if not preferred:
+    if not preferred and not grids:
         a, digit, count, n, _ = max(found, key=lambda own: own[2] / own[3])
-        said = (
-            f"last digits of {n_digits:,} numbers of {counted(judged, 'analyte')} are about even; most uneven {facts.analytes[a]}"
-        )
-        return Finding(PASS, f"{said}: {percent(count / n)} end in {digit}")
+        even = f"last digits of {n_digits:,} numbers of {counted(judged, 'analyte')} are about even"
+        return Finding(PASS, f"{even}; most uneven {facts.analytes[a]}: {percent(count / n)} end in {digit}")
     for a, digit, count, n, _ in preferred:
         rows.append({"analyte": facts.analytes[a], "found": f"{count} of {n} numbers ({percent(count / n)}) end in {digit}"})
-    a, digit, count, n, _ = max(preferred, key=lambda own: own[2] / own[3])
-    named = some(facts.analytes[own[0]] for own in preferred)
-    said = f"{counted(len(preferred), 'analyte')} of {judged} prefer a last digit ({named})"
-    return Finding(WARN, f"{said}; most in {facts.analytes[a]}: {percent(count / n)} of {n} numbers end in {digit}", rows)
+    if preferred:
+        a, digit, count, n, _ = max(preferred, key=lambda own: own[2] / own[3])
+        named = some(facts.analytes[own[0]] for own in preferred)
+        said.append(f"{counted(len(preferred), 'analyte')} of {judged} prefer a last digit ({named})")
+        said.append(f"most in {facts.analytes[a]}: {percent(count / n)} of {n} numbers end in {digit}")
+    return Finding(WARN, "; ".join(said), rows)
 
 
-def _without_heaps(value: np.ndarray) -> np.ndarray:
-    """Leave out numbers that are heaped: they are another check's, and have one last digit."""
+def _no_heaps(value: np.ndarray) -> np.ndarray:
+    """Flag what is not heaped: heaped numbers are another check's, and have one last digit."""
+    if not len(value):
+        return np.zeros(0, dtype=bool)
     _, inverse, count = np.unique(value, return_inverse=True, return_counts=True)
-    return value[count[inverse] <= max(LEAST_HEAP, 0.05 * len(value))]
+    return np.asarray(count[inverse] <= max(LEAST_HEAP, 0.05 * len(value)))
 
 
-def _last_digits(value: np.ndarray) -> np.ndarray:
-    """Return the last digits of numbers of three digits or more, of each power of ten to the decimals that its numbers have.
+def _last_digits(value: np.ndarray, plate: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the last digits of numbers of three digits or more, and whether nearly all numbers are multiples of 5.
 
-    Numbers that are not rounded give none. Where all last digits of a power of ten are 0 or 5 the digit before it is taken:
-    that is a mean of two, or a grid.
+    Last is the decimal to which three of four numbers of a power of ten are rounded, those of a plate where it has enough of
+    them: files may mix decimals. Numbers that are not rounded give none. Where all last digits are 0 or 5 the digit before it is
+    taken: that is a mean of two, unless the step is 5 whatever the size of the number.
     """
     if not _whole(value, _DECIMALS - 1).any():
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=np.int64), False
     decade = np.floor(np.log10(value) + 1e-12).astype(int)
-    parts = []
+    parts, fives = [], []
     for power in np.unique(decade):
-        own = value[decade == power]
-        decimals = next((d for d in range(-3, _DECIMALS) if (_whole(own, d)).all()), None)
-        if decimals is None or len(own) < 20:
+        of_size = decade == power
+        if of_size.sum() < LEAST_OF_SIZE:
             continue
-        steps = np.rint(own * 10.0**decimals)
-        if (steps % 5 == 0).all():
-            steps, decimals = np.floor(steps / 10), decimals - 1
-        if power + decimals >= 2:  # three digits
-            parts.append((steps % 10).astype(np.int64))
-    return np.concatenate([*parts, np.zeros(0, dtype=np.int64)])
+        common = _decimals(value[of_size])
+        for at in np.unique(plate[of_size]):
+            own = value[of_size & (plate == at)]
+            decimals = _decimals(own) if len(own) >= LEAST_OF_PLATE else common
+            if decimals is None:
+                continue
+            steps = np.rint(own[_whole(own, decimals)] * 10.0**decimals)
+            by_five = len(steps) >= LEAST_OF_PLATE and (steps % 5 == 0).mean() >= NEARLY
+            fives.append((by_five, decimals, int(power), len(steps)))
+            if by_five:
+                steps, decimals = np.floor(steps / 10), decimals - 1
+            if power + decimals >= 2:  # three digits
+                parts.append((steps % 10).astype(np.int64))
+    whole = [own for own in fives if own[3] >= LEAST_OF_PLATE]
+    sizes = {power for _, _, power, _ in whole}
+    grid = (
+        bool(whole) and all(by_five and decimals == 0 for by_five, decimals, *_ in whole) and (len(sizes) > 1 or max(sizes) <= 2)
+    )
+    return np.concatenate([*parts, np.zeros(0, dtype=np.int64)]), grid
+
+
+def _decimals(value: np.ndarray) -> int | None:
+    """Return the decimals to which most numbers are rounded; None of numbers that are not."""
+    return next((d for d in range(-3, _DECIMALS) if _whole(value, d).mean() >= MODAL), None)
 
 
 def _whole(value: np.ndarray, decimals: int) -> np.ndarray:
@@ -249,7 +284,8 @@ CHECKS = (
         "numbers",
         "Last digits of rounded numbers occur about equally often.",
         "An instrument has no favourite digit; a person who reads or types numbers often has (0 and 5). Judged where numbers "
-        "have three digits or more, by a chi-square test of ten digits, adjusted for the number of analytes.",
+        "have three digits or more, by a chi-square test of ten digits, adjusted for the number of analytes; so are numbers that "
+        "are all multiples of 5. The last digit is that of most numbers of a size, on a plate: decimals may be mixed.",
         _digits,
         "Mosimann JE, Wiseman CV, Edelman RE. Accountability in Research 1995;4:31-55. doi:10.1080/08989629508573866",
     ),
