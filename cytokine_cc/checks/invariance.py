@@ -21,7 +21,10 @@ ABOUT = "invariance"
 STUDIES = ("groups", "pairs", "sets")
 SLOW = ("tobit_paired",)  # two integrals at each step of each end of an interval
 _NUMBERS = "estimate std_error df statistic p_value conf_low conf_high p_adjusted"
-_ALL = "Every test, at baseline, within groups and between them, on three small studies: "
+_ALL = (
+    "Every test by its plain options (tobit_paired: a check of its own, at length), at baseline, within groups and between "
+    "them, on three small studies: "
+)
 
 
 @dataclass(frozen=True)
@@ -296,7 +299,8 @@ INVARIANCE: tuple[Check, ...] = (
     ),
     _check(
         "one side and two",
-        _ALL + "the two-sided p is twice the smaller one-sided p (at most 1), and where nothing is discrete both sides add to 1.",
+        _ALL + "the two-sided p is twice the smaller one-sided p (at most 1), and where nothing is discrete both sides add to 1. "
+        "Arrangements within sets are left out: their two tails need not be alike.",
         "A two-sided p that was halved by mistake doubles the false positives.",
         _each(stored_study, _two_sides),
     ),

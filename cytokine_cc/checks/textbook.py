@@ -35,6 +35,7 @@ MAIZE = (  # heights in inches of 15 pairs of plants: crossed, self-fertilised
     (17.375, 20.375, 20, 20, 18.375, 18.625, 18.625, 15.25, 16.5, 18, 16.25, 18, 12.75, 15.5, 18),
 )
 P_VALUES = (0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0)
+_ANOVA = {"F": "1.4191", "df": "18", "p_value": "0.249"}
 _RAW: dict[str, Any] = {"scale": "raw", "adjust": "none"}
 
 
@@ -84,7 +85,10 @@ def _sleep_paired() -> Mapping[str, float]:
 def _plants() -> Mapping[str, float]:
     student = compare_baseline(two_groups(*PLANTS), test="student", **_RAW).table.iloc[0]
     model = compare_baseline(two_groups(*PLANTS), test="linear_model", **_RAW).table.iloc[0]
-    return _t_row(student) | {f"{name} of the linear model": value for name, value in _t_row(model).items()}
+    both = {"": student, " of the linear model": model}
+    found = {f"{name}{which}": row[name] for which, row in both.items() for name in ("df", "p_value")}
+    means = {"mean of treated": student["mean_case"], "mean of control": student["mean_control"]}
+    return found | {f"F{which}": row["statistic"] ** 2 for which, row in both.items()} | means
 
 
 def _permeability() -> Mapping[str, float]:
@@ -180,10 +184,15 @@ TEXTBOOK: tuple[Check, ...] = (
     ),
     _example(
         "Student's t and linear model: plant weights",
-        "Treated less control, by both ways to the same test",
-        {"t": "-1.191", "df": "18", "p": "0.249", "estimate of the linear model": "-0.3710", "SE of the linear model": "0.3114"},
+        "Treated against control, by both ways to the same test; F = t squared",
+        {
+            **{f"{name}{which}": text for which in ("", " of the linear model") for name, text in _ANOVA.items()},
+            "mean of treated": "4.6610",
+            "mean of control": "5.0320",
+        },
         _plants,
-        "Dobson AJ. An Introduction to Statistical Modelling, 1983; printed by R: example(lm), summary(lm.D9)",
+        "Dobson A. An Introduction to Generalized Linear Models, 1990, p. 9; printed by R: example(lm), anova(lm.D9) and the "
+        "means of summary(lm.D90)",
     ),
     _example(
         "rank sum: permeability",

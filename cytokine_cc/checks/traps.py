@@ -137,8 +137,8 @@ def _ranks_below() -> Iterable[Fact]:
 
 
 def _zero() -> Iterable[Fact]:
-    study = two_groups([0, 8, 8], [1, 2, 4])
-    yield "0 on a log scale", refused(StudyError, lambda: compare_baseline(study), "value"), "refused"
+    study, cell = two_groups([0, 8, 8], [1, 2, 4]), "row 0, subject '0', visit '1', analyte 'value', found '0'"
+    yield "0 on a log scale", refused(StudyError, lambda: compare_baseline(study), cell), "refused"
     yield "0 on the raw scale", refused(StudyError, lambda: compare_baseline(study, scale="raw"), ""), "accepted"
     logged = Study(read_panel(_WIDE, layout="wide", analytes=["X"], logged="log2"), Design("group", "case", "control"))
     raw = refused(OptionError, lambda: compare_baseline(logged, scale="raw"), "log2")
@@ -157,8 +157,9 @@ def _ids() -> Iterable[Fact]:
     panel = read_panel(frame, layout="long")
     yield "subjects of 1, 1.0, '1', '007', 7, '7'", sorted(panel.samples["subject"].unique()), ["007", "1", "7"]
     yield "visits of 1, 2.0, '3', '1', '1', 2", sorted(panel.samples["visit"].unique()), ["1", "2", "3"]
+    again = "row 1 (first in row 0), subject '1'"
     twice = pd.DataFrame({"subject": pd.Series([1, "1"], dtype=object), "analyte": "X", "value": 5.0})
-    yield "1 and '1' at one visit", refused(PanelError, lambda: read_panel(twice, layout="long"), "1"), "refused"
+    yield "1 and '1' at one visit", refused(PanelError, lambda: read_panel(twice, layout="long"), again), "refused"
 
 
 def _wide_and_long() -> Iterable[Fact]:
@@ -315,14 +316,14 @@ TRAPS: tuple[Check, ...] = (
     ),
     _check(
         "zero on a logarithmic scale",
-        "Refused with the name of the cell; so is the raw scale of a file that holds logarithms.",
+        "Refused with row, subject, visit, analyte and value of the cell; so is the raw scale of a file that holds logarithms.",
         "Adding a constant, or dropping zeros, would change p-values in silence.",
         _zero,
         "docs/design.md",
     ),
     _check(
         "labels of subjects",
-        "1, 1.0 and '1' are one subject, '007' and '7' are two; a subject twice at one visit is refused.",
+        "1, 1.0 and '1' are one subject, '007' and '7' are two; a subject twice at one visit is refused, with both rows.",
         "Spreadsheets turn 1 into 1.0 and drop leading zeros; half of the pairs would be lost, or wrong ones made.",
         _ids,
         "docs/design.md",

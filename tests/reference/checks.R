@@ -330,7 +330,7 @@ descriptions <- function() {
 indicator <- function(v) +(v == "P2")
 analyse <- function(a) {
   d <- read_cells(a$study)
-  who <- unique(d[c("Patient", "Group", "Age", "Site", if (a$study == "groups") NULL else "Set")])
+  who <- unique(d[c("Patient", "Group", "Age", "Site", if ("Set" %in% names(d)) "Set")])
   has <- unique(d$Patient[d$Visit == "baseline"])
   if (!a$test %in% c("lda", "clda")) who <- who[who$Patient %in% has, ]
   case <- +(who$Group == "AIMSS"); level <- as.numeric(a$conf_level); side <- a$alternative

@@ -1,4 +1,4 @@
-# Three small invented studies, written as a laboratory sends them -> cytokine_cc/data/checks/{groups,pairs,sets}.csv
+# Four small invented studies, written as a laboratory sends them -> cytokine_cc/data/checks/{groups,pairs,sets,many}.csv
 # Rows in random order; the two visits of a subject far apart; ids that are no numbers of rows; ties; "<3.2" and "OOR <" with limits
 # that differ by plate, ">2000", numbers flagged "*" under their limit, blanks, an analyte below its limits in everybody; one subject
 # without month6, one without a baseline. Numbers have three digits or fewer, so that no tie hangs on the last bit of a logarithm.
@@ -63,3 +63,10 @@ study("pairs", rep(1:0, 12)[turn], rep(1:12, each = 2)[turn], few, c(3, 20))
 m <- c(1, 1, 2, 1, 2, 1, 1); k <- c(2, 1, 1, 3, 2, 1, 2)
 turn <- sample(sum(m + k))
 study("sets", unlist(Map(function(a, b) rep(1:0, c(a, b)), m, k))[turn], rep(seq_along(m), m + k)[turn], few, c(4, 15), .3)
+# Sixteen analytes at one visit, two of them with an outlying variance: a robust prior of variances needs ten.
+set.seed(20260902)
+n <- 14; case <- rep(1:0, c(8, 6)); id <- sprintf("C-%02d", sample(n)); age <- round(rnorm(n, 58, 8))
+spread <- c(.4 * sqrt(10 / rchisq(14, 10)), 1.6, .03)
+d <- do.call(rbind, lapply(sample(16), function(i) data.frame(Patient = id, Visit = "baseline", Plate = "P1", Group = ifelse(case == 1, "AIMSS", "no AIMSS"), Age = age,
+  Site = "north", Analyte = sprintf("M%02d", i), Result = format_number(signif(exp(i / 2 + spread[i] * rnorm(n) + .3 * case * (i %% 3 == 0)), 3)), LLOQ = "")))
+write.csv(d[sample(nrow(d)), ], file.path(folder, "many.csv"), row.names = FALSE, quote = FALSE)
