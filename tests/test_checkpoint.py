@@ -257,6 +257,32 @@ def test_a_damaged_block_is_said_and_computed_again(folder, whole, computed, kep
     assert path.read_bytes() == kept[path.name]
 
 
+def forged(head: object) -> bytes:
+    """A block whose sum is right, and whose head is another."""
+    body = json.dumps(head).encode() if not isinstance(head, bytes) else head
+    body += b"\n" + packing.zlib.compress(b"")
+    return b"cytokine_cc block 1 " + packing.hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def test_a_block_with_another_head_is_computed_again(folder, whole, computed):
+    head = packing.head_of(blocks(folder)[0].read_bytes())[0]
+    heads = [b"{no json", [], {**head, "layout": []}, {"layout": head["layout"]}]
+    for path, other in zip(blocks(folder), heads, strict=False):
+        path.write_bytes(forged(other))
+    blocks(folder)[4].write_bytes(forged({**head, "replicates": [256, 300]}))  # arrays without their numbers
+    with pytest.warns(cc.AnalysisWarning, match="damaged: studies 0 to 63, .*, studies 192 to 255.$"):
+        assert same(rates(folder), whole)
+    assert sorted(block.start for block in computed) == [0, 64, 128, 192, 256]
+
+
+def test_a_warning_points_to_the_line_that_called(folder):
+    (folder / MANIFEST).write_bytes(b"{")
+    blocks(folder)[1].write_bytes(b"")
+    with pytest.warns(cc.AnalysisWarning) as found:
+        cc.certify(PLAN, NULL, n_sim=N, seed=5, checkpoint=folder)
+    assert [warning.filename for warning in found] == [__file__] * 2
+
+
 def test_a_block_of_another_simulation_is_not_counted(folder, tmp_path_factory, whole, computed):
     other = tmp_path_factory.mktemp("other")
     rates(other, seed=6)
@@ -288,9 +314,11 @@ def test_a_block_that_cannot_be_read(folder, whole):
     path.mkdir()
     with (
         pytest.warns(cc.AnalysisWarning, match=r"cannot be read \(Is a directory\): studies 64 to 127"),
-        pytest.raises(cc.OptionError, match="could not be written .Is a directory"),
+        pytest.raises(cc.OptionError, match="could not be written .Is a directory") as error,
     ):
         rates(folder)
+    assert "Make room" not in str(error.value)
+    assert f"See to it that {path.name} can be written there and call again" in str(error.value)
 
 
 VARIED = {
@@ -380,10 +408,17 @@ def test_a_scenario_without_content_is_refused(tmp_path):
         rates(tmp_path / "x", scenario=Bare())
 
 
-@pytest.mark.parametrize("wrong", ["", 3, True, b"x"])
+@pytest.mark.parametrize("wrong", ["", "   ", 3, True, b"x"])
 def test_what_is_no_path_is_refused(wrong):
     with pytest.raises(cc.OptionError, match="`checkpoint` must be the path of a folder; got"):
         rates(wrong)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Checkpoint("~/x", {}).folder == tmp_path / "x"
+    with pytest.raises(cc.OptionError, match="the home folder of a user who has none: '~no-such-user/x'"):
+        Checkpoint("~no-such-user/x", {})
 
 
 def test_a_file_is_no_folder(tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import sys
 import time
 import uuid
 import warnings
@@ -13,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AnalysisWarning, OptionError
+from ..text_files import folder_path
 from .packing import Unreadable, differences, head_of, made_by, unpack
 
 MANIFEST = "manifest.json"
 _PARTIAL = ".partial-"
 _STALE = 3600.0  # seconds after which a file being written has been left behind: writing one takes far less than one
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what room would mend
 _SHOWN, _LONG = 5, 60
+_PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
 class Checkpoint:
@@ -35,7 +40,7 @@ class Checkpoint:
     Parameters
     ----------
     folder : path
-        Made if need be.
+        Made if need be; a leading "~" is the home folder.
     description : mapping
         All that decides the numbers, as plain values (what JSON can hold). Versions are added.
 
@@ -51,9 +56,10 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Any, description: Mapping[str, Any]):
-        if not isinstance(folder, str | os.PathLike) or not str(folder):
-            raise OptionError(f"`checkpoint` must be the path of a folder; got {folder!r}.")
-        self.folder = Path(folder)
+        try:
+            self.folder = folder_path("checkpoint", folder).expanduser()
+        except RuntimeError:
+            raise OptionError(f"`checkpoint` is in the home folder of a user who has none: {folder!r}.") from None
         text = _text({**description, "made_by": dict(made_by())})
         self.key = hashlib.sha256(text.encode()).hexdigest()
         self._safe: set[range] = set()
@@ -80,9 +86,8 @@ class Checkpoint:
                 wrong.setdefault(state, []).append(block)
         if wrong:
             kinds = "; ".join(f"{state}: {_names(found)}" for state, found in wrong.items())
-            warnings.warn(
-                f"{self.folder}: these blocks are not used and are computed again. {kinds}.", AnalysisWarning, stacklevel=2
-            )
+            what = f"{self.folder}: these blocks are not used and are computed again. {kinds}."
+            warnings.warn(what, AnalysisWarning, stacklevel=_callers())
         return set(self._safe)
 
     def read(self, block: range, record: Callable[..., Any]) -> list[Any] | None:
@@ -98,11 +103,13 @@ class Checkpoint:
         try:
             self._write(self._path(block), data)
         except OSError as error:
-            left, why = len(data) * (self._total - len(self._safe)), error.strerror or error
+            left, full = len(data) * (self._total - len(self._safe)), error.errno in _FULL
+            room = f" It needs {len(data):,} bytes, all those missing about {left:,}." if full else ""
+            remedy = "Make room" if full else f"See to it that {self._path(block).name} can be written there"
             raise OptionError(
-                f"{self.folder}: a finished block could not be written ({why}). It needs {len(data):,} bytes, all those missing "
-                f"about {left:,}. {len(self._safe):,} of {self._total:,} blocks are safe there, and none is half-written. "
-                "Make room and call again with the same checkpoint: it goes on from them."
+                f"{self.folder}: a finished block could not be written ({error.strerror or error}).{room} {len(self._safe):,} of "
+                f"{self._total:,} blocks are safe there, and none is half-written. {remedy} and call again with the same "
+                "checkpoint: it goes on from them."
             ) from None
         self._safe.add(block)
 
@@ -160,7 +167,7 @@ class Checkpoint:
         except ValueError:
             self._write(path, text.encode())
             what = f"{path}: was damaged and is written anew; each block tells by itself what it belongs to."
-            warnings.warn(what, AnalysisWarning, stacklevel=3)
+            warnings.warn(what, AnalysisWarning, stacklevel=_callers())
             return
         found = list(differences(there, json.loads(text)))
         if not found:
@@ -171,6 +178,14 @@ class Checkpoint:
             f"{self.folder}: this checkpoint belongs to another simulation: {shown}{more}. Nothing was changed in it. Name "
             "another folder, or remove this one."
         )
+
+
+def _callers() -> int:
+    """Return the stacklevel with which a warning points to the line that called the library."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _text(description: Mapping[str, Any]) -> str:

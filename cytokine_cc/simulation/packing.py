@@ -76,7 +76,7 @@ def pack(results: Sequence[Sequence[Mapping[str, Any]]], key: str, replicates: r
 
 
 def head_of(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """Return the line of JSON and the compressed rest; `Unreadable` where a bit has changed."""
+    """Return the line of JSON and the compressed rest; `Unreadable` where a bit has changed, or it is not what `pack` writes."""
     end = len(_START) + _DIGEST
     if not data.startswith(_START) or data[end : end + 1] != b"\n":
         raise Unreadable("not a block")
@@ -84,7 +84,16 @@ def head_of(data: bytes) -> tuple[dict[str, Any], bytes]:
     if hashlib.sha256(body).hexdigest().encode() != data[len(_START) : end]:
         raise Unreadable("damaged")
     line, _, rest = body.partition(b"\n")
-    return json.loads(line), rest
+    try:
+        head = json.loads(line)
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
+    kinds = {"key": str, "replicates": list, "made_by": dict, "layout": list}
+    if not isinstance(head, dict) or any(not isinstance(head.get(name), kind) for name, kind in kinds.items()):
+        raise Unreadable("another head")
+    if not head["layout"]:
+        raise Unreadable("no results")
+    return head, rest
 
 
 def unpack(data: bytes, record: Callable[..., Any]) -> dict[str, Any]:
@@ -104,14 +113,15 @@ def unpack(data: bytes, record: Callable[..., Any]) -> dict[str, Any]:
     Raises
     ------
     Unreadable
-        Cut short, or changed in any bit.
+        Cut short, changed in any bit, or not what `pack` writes.
     """
     head, rest = head_of(data)
     try:
         arrays = _arrays(zlib.decompress(rest), head.pop("layout"))
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        results = [record(result) if record is tuple else record(*result) for result in arrays]
+    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
         raise Unreadable(str(error)) from None
-    return {**head, "results": [record(result) if record is tuple else record(*result) for result in arrays]}
+    return {**head, "results": results}
 
 
 def _short(array: np.ndarray) -> np.ndarray:
@@ -132,7 +142,10 @@ def _arrays(raw: bytes, layout: Sequence[Any]) -> list[list[dict[str, np.ndarray
         at += found.nbytes
         return found.astype(np.dtype(wanted))
 
-    return [[{name: take(*kind) for name, *kind in part} for part in result] for result in layout]
+    arrays = [[{name: take(*kind) for name, *kind in part} for part in result] for result in layout]
+    if at != len(raw):
+        raise ValueError("more numbers than arrays")
+    return arrays
 
 
 def differences(there: Any, here: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

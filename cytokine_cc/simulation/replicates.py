@@ -162,11 +162,11 @@ def _targets(
 
 def total_of(blocks: Iterable[list[Tally]]) -> list[Tally]:
     """Add the tallies of the blocks up, in order."""
-    total: list[Tally] = []
+    total: list[Tally] | None = None
     for block in blocks:
-        total = total or [Tally.zero(now) for now in block]
+        total = [Tally.zero(now) for now in block] if total is None else total
         total = [before.add(now) for before, now in zip(total, block, strict=True)]
-    return total
+    return total or []
 
 
 def blocks_of(
