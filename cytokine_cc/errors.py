@@ -189,6 +189,13 @@ def whole_number(name: str, value: Any, *, least: int) -> int:
     return int(value)
 
 
+def workers(name: str, value: Any) -> int:
+    """Return `value` if it is a number of workers as joblib counts them."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value == 0:
+        raise OptionError(f"`{name}` must be a number of workers, such as 1 or 2, or -1 for all cores; got {value!r}.")
+    return int(value)
+
+
 def texts(name: str, value: Any) -> tuple[str, ...]:
     """Return one text, or several, as a tuple."""
     items = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)

@@ -330,6 +330,12 @@ def count_column(values: np.ndarray, blank: np.ndarray | None = None) -> Any:
     return pd.arrays.IntegerArray(np.asarray(values, dtype=np.int64), mask)
 
 
+def typed_table(columns: Mapping[str, Any], kinds: Mapping[str, str]) -> pd.DataFrame:
+    """Build a table from plain arrays, each column in its order and of its kind."""
+    make: dict[str, Any] = {TEXT: text_column, COUNT: count_column, NUMBER: lambda x: np.asarray(x, dtype=np.float64)}
+    return pd.DataFrame({name: make[kind](columns[name]) for name, kind in kinds.items()}, copy=False)
+
+
 def table_of(columns: Mapping[str, Any]) -> pd.DataFrame:
     """Build the table from columns that have their type already, in the contract's order."""
     return pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)

@@ -12,13 +12,13 @@ import pandas as pd
 
 from ..errors import OptionError, known_keys, one_of, quoted, true_or_false, whole_number
 from ..plan import Plan
-from ..results import COUNT, NUMBER, TEXT, count_column, read_columns, rows_where, table_text, text_column
+from ..results import COUNT, NUMBER, TEXT, read_columns, rows_where, table_text, text_column, typed_table
 from ..shown import as_html, as_text
 from ..text_files import folder_path, write_files
 from ..versions import versions
 from .checkpoint import Checkpoint
 from .comparison_text import head_text, plan_sentences
-from .error_rates import RATE_COLUMNS, ErrorRates, _check_arguments, listed_patterns, rates_of
+from .error_rates import RATE_COLUMNS, ErrorRates, check_arguments, listed_patterns, rates_of
 from .measures import Rows, Tally
 from .paired_measures import Measure, PairRows, differences, is_paired, measure_of
 from .patterns import Pattern
@@ -275,7 +275,7 @@ def compare_plans(
     """
     given = named_plans(plans, names)
     for plan in given.values():
-        _check_arguments(plan, scenario, n_jobs)
+        check_arguments(plan, scenario, n_jobs)
     n_sim, seed = whole_number("n_sim", n_sim, least=1), whole_number("seed", seed, least=0)
     true_or_false("intervals", intervals)
     if progress is not None:
@@ -367,5 +367,4 @@ def _difference_table(texts: list[tuple[str, ...]], parts: list[PairRows], n_sim
         columns[name] = np.concatenate([np.empty(0), *(getattr(rows, name) for rows in parts)])
     columns["analyte"] = columns.pop("analytes")
     columns["n_sim"] = np.full(len(texts), n_sim)
-    make: dict[str, Any] = {TEXT: text_column, COUNT: count_column, NUMBER: lambda x: np.asarray(x, dtype=np.float64)}
-    return pd.DataFrame({name: make[kind](columns[name]) for name, kind in DIFFERENCE_COLUMNS.items()}, copy=False)
+    return typed_table(columns, DIFFERENCE_COLUMNS)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError, quoted, true_or_false, whole_number
+from ..errors import OptionError, quoted, true_or_false, whole_number, workers
 from ..plan import Plan
 from ..questions import seeded
-from ..results import COUNT, NUMBER, TEXT, count_column, read_columns, rows_where, table_text, text_column
+from ..results import COUNT, NUMBER, TEXT, read_columns, rows_where, table_text, typed_table
 from ..text_files import save_text
 from ..versions import versions
 from .checkpoint import Checkpoint
@@ -242,7 +241,7 @@ def certify(
     >>> bool(abs(row["estimate"] - 0.05) < 4 * row["mcse"])
     True
     """
-    _check_arguments(plan, scenario, n_jobs)
+    check_arguments(plan, scenario, n_jobs)
     n_sim, seed = whole_number("n_sim", n_sim, least=1), whole_number("seed", seed, least=0)
     true_or_false("intervals", intervals)
     if progress is not None:
@@ -275,7 +274,7 @@ def rates_of(work: Work, total: list[Tally], not_asked: Sequence[Pattern], n_sim
         "intervals": work.intervals,
         "versions": dict(versions()),
     }
-    return ErrorRates(_table(_columns(work, total, not_asked, n_sim)), meta)
+    return ErrorRates(typed_table(_columns(work, total, not_asked, n_sim), RATE_COLUMNS), meta)
 
 
 def _columns(work: Work, total: list[Tally], not_asked: Sequence[Pattern], n_sim: int) -> dict[str, Any]:
@@ -315,16 +314,12 @@ def _columns(work: Work, total: list[Tally], not_asked: Sequence[Pattern], n_sim
     return {**columns, "n_sim": np.full(len(texts), n_sim)}
 
 
-def _table(columns: Mapping[str, Any]) -> pd.DataFrame:
-    make: dict[str, Any] = {TEXT: text_column, COUNT: count_column, NUMBER: lambda x: np.asarray(x, dtype=np.float64)}
-    return pd.DataFrame({name: make[kind](columns[name]) for name, kind in RATE_COLUMNS.items()}, copy=False)
-
-
 def _brief(number: float) -> str:
     return f"{number:.3g}"
 
 
-def _check_arguments(plan: Any, scenario: Any, n_jobs: Any) -> None:
+def check_arguments(plan: Any, scenario: Any, n_jobs: Any) -> None:
+    """Raise an `OptionError` for what is no plan, no scenario or no number of workers."""
     if not isinstance(plan, Plan):
         raise OptionError(
             f"`plan` must be a Plan; got {type(plan).__name__}. Put questions into one: Plan(baseline=Baseline(...))."
@@ -332,8 +327,7 @@ def _check_arguments(plan: Any, scenario: Any, n_jobs: Any) -> None:
     if any(not hasattr(scenario, name) for name in _NEEDS):
         named = f": load_scenario({str(scenario)!r})" if isinstance(scenario, str | Path) else " with load_scenario()"
         raise OptionError(f"`scenario` must be a Scenario; got {type(scenario).__name__}. Load one{named}.")
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or n_jobs == 0:
-        raise OptionError(f"`n_jobs` must be a number of workers, such as 1 or 2, or -1 for all cores; got {n_jobs!r}.")
+    workers("n_jobs", n_jobs)
 
 
 def listed_patterns(patterns: Any) -> tuple[Pattern, ...] | None:

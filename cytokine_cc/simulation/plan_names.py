@@ -34,6 +34,8 @@ def named_plans(plans: Any, names: Any = None) -> dict[str, Plan]:
     if isinstance(plans, Mapping):
         if names is not None:
             raise OptionError("`plans` is a mapping, whose keys name the plans; leave `names` out.")
+        if not all(isinstance(name, str) for name in plans):
+            raise OptionError(f"the keys of `plans` name the plans and must be texts; got {', '.join(map(repr, plans))}.")
         names, plans = list(plans), list(plans.values())
     given = [plans] if isinstance(plans, Plan) or not hasattr(plans, "__iter__") else list(plans)
     for i, plan in enumerate(given):
@@ -41,6 +43,8 @@ def named_plans(plans: Any, names: Any = None) -> dict[str, Plan]:
             raise OptionError(f"`plans` must hold Plan objects; item {i + 1} is {type(plan).__name__}: {str(plan)[:60]!r}.")
     if len(given) < 2:
         raise OptionError(f"compare_plans() needs two or more plans; got {len(given)}. For one plan, use certify().")
+    if isinstance(names, str):
+        raise OptionError(f"`names` must be a list of {len(given)} texts, one for each plan; got the one text {names!r}.")
     chosen = plan_names(given) if names is None else texts("names", names)
     if len(chosen) != len(given) or len(set(chosen)) < len(chosen) or not all(name.strip() for name in chosen):
         raise OptionError(f"`names` must be {len(given)} different texts, one for each plan; got {quoted(chosen)}.")
