@@ -29,7 +29,7 @@ def default_plan(study: Study) -> Plan:
 
 
 def _allowed(study: Study, plan: Plan) -> Finding:
-    said, rows = [], []
+    said, rows, useless = [], [], False
     refused: dict[str, list[str]] = {}
     for question in plan.questions:
         try:
@@ -41,7 +41,10 @@ def _allowed(study: Study, plan: Plan) -> Finding:
             rows += _failures(error)
             continue
         silent = table[table["p_value"].isna()]
-        if len(silent):
+        if len(silent) == len(table):
+            useless = True
+            said.append(f"{_NAMES[question.kind]}: no row of {len(table)} can be tested")
+        elif len(silent):
             said.append(f"{_NAMES[question.kind]}: {len(silent)} of {counted(len(table), 'row')} cannot be tested")
         for row in silent.itertuples(index=False):
             rows.append(
@@ -51,7 +54,7 @@ def _allowed(study: Study, plan: Plan) -> Finding:
     if not said:
         tests = joined(f"{_NAMES[question.kind]} ({question.entry.name})" for question in plan.questions)
         return Finding(PASS, f"the design allows {tests}; every row can be tested")
-    return Finding(FAIL if refused else WARN, "; ".join(said), rows)
+    return Finding(FAIL if refused or useless else WARN, "; ".join(said), rows)
 
 
 def _quick(question: Question) -> Question:
@@ -82,7 +85,7 @@ CHECKS = (
     Check(
         "plan and design",
         "plan",
-        "The design allows every question of the plan, and every row can be tested.",
+        "The design allows every question of the plan, and every row can be tested; fails where no row of a question can.",
         "A test of pairs needs pairs, a log scale numbers above 0, a change a later visit. Better to know before the "
         "analysis than from its error. Without a plan, the default one for the design is held against it.",
         _allowed,

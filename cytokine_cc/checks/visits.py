@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..panel import State
 from ..plan import Plan
 from ..study import Study
 from ..words import counted, percent, visit_name
@@ -34,17 +35,22 @@ def _semi_paired(study: Study, plan: Plan | None) -> Finding:
         return Finding(NOT_APPLICABLE, "one visit only")
     facts = Facts(study)
     subject, names = facts.subjects()
-    first = np.array([np.flatnonzero(subject == k)[0] for k in range(len(names))])
+    first = np.unique(subject, return_index=True)[1]
     case = facts.case[first]
+    filled = (facts.state != State.MISSING).any(axis=0)
 
     def there(label: str) -> np.ndarray:
-        return np.bincount(subject[facts.visit == label], minlength=len(names)) > 0
+        return np.bincount(subject[(facts.visit == label) & filled], minlength=len(names)) > 0
+
+    def lacking(k: int, label: str) -> dict[str, Any]:
+        blank = (subject == k) & (facts.visit == label)
+        found = f"no {'values' if blank.any() else 'sample'} at {visit_name(label)}"
+        if blank.any():
+            return facts.place(int(np.flatnonzero(blank)[0]), found=found)
+        return facts.place(first[k], found=found) | {"visit": label, "plate": "", "row": "", "file": ""}
 
     based = np.any([there(label) for label in study.baseline_visits], axis=0)
-    rows = [
-        facts.place(first[k], found=f"no sample at {visit_name(study.baseline)}") | {"visit": study.baseline}
-        for k in np.flatnonzero(~based)
-    ]
+    rows = [lacking(k, study.baseline) for k in np.flatnonzero(~based).tolist()]
     said = [f"{counted(int((~based).sum()), 'subject')} without a baseline ({some(names[~based])})"] if len(rows) else []
     bad = bool(rows)
     for label in study.visits:
@@ -58,10 +64,7 @@ def _semi_paired(study: Study, plan: Plan | None) -> Finding:
             bad = True
             text += f" ({percent(gone.sum() / max(1, based.sum()))}; Fisher's p {p:.2g})"
         said += [text] if gone.any() or not said else []
-        rows += [
-            facts.place(first[k], found=f"no sample at {visit_name(label)}") | {"visit": label, "row": "", "file": ""}
-            for k in np.flatnonzero(gone)
-        ]
+        rows += [lacking(k, label) for k in np.flatnonzero(gone).tolist()]
     if not rows:
         return Finding(PASS, f"all {counted(len(names), 'subject')} have all of {counted(1 + len(study.visits), 'visit')}")
     return Finding(WARN if bad else PASS, "; ".join(said), rows)
