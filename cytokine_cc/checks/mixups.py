@@ -26,7 +26,7 @@ STRANGE, USUAL = (
 Pair = tuple[int, int]
 
 
-def exchanged(one: np.ndarray, other: np.ndarray) -> tuple[float, list[tuple[int, int]]]:
+def exchanged(one: np.ndarray, other: np.ndarray) -> tuple[float, list[Pair], np.ndarray]:
     """Find pairs of subjects whose samples of a visit look exchanged.
 
     Parameters
@@ -41,6 +41,8 @@ def exchanged(one: np.ndarray, other: np.ndarray) -> tuple[float, list[tuple[int
     list of (int, int)
         Of each pair both samples of the second visit are nearest to the other's of the first, within 1.5 times the median
         distance of own samples, while their own lie as far apart as those of strangers (beyond the 5% nearest of these).
+    ndarray, shape (subjects, subjects)
+        By how much the samples of two subjects lie nearer to each other, crossed, than their own do; NaN where not known.
 
     Examples
     --------
@@ -69,7 +71,8 @@ def exchanged(one: np.ndarray, other: np.ndarray) -> tuple[float, list[tuple[int
         crossed = i < j and int(nearest[i]) == j and max(apart[i, j], apart[j, i]) <= usual
         if crossed and min(own[i], own[j]) >= far:
             found.append((i, j))
-    return known, found
+    with np.errstate(invalid="ignore"):
+        return known, found, np.where(np.isfinite(apart + apart.T), own[:, None] + own - apart - apart.T, np.nan)
 
 
 class Crossed(NamedTuple):
@@ -80,11 +83,11 @@ class Crossed(NamedTuple):
     known : dict
         Two visits -> share of the subjects whose samples there are nearest to each other.
     found : dict
-        Two subjects -> the pairs of visits at which they look exchanged.
+        Two subjects -> the visits of which one was exchanged.
     """
 
     known: dict[Pair, float]
-    found: dict[Pair, list[Pair]]
+    found: dict[Pair, list[int]]
 
 
 def crossed(left: np.ndarray, at: np.ndarray) -> Crossed:
@@ -102,30 +105,58 @@ def crossed(left: np.ndarray, at: np.ndarray) -> Crossed:
     Crossed
     """
     known: dict[Pair, float] = {}
-    found: dict[Pair, list[Pair]] = {}
+    nearer: dict[Pair, np.ndarray] = {}
+    seen: dict[Pair, list[Pair]] = {}
     for u, v in itertools.combinations(range(len(at)), 2):
         there = np.flatnonzero((at[u] >= 0) & (at[v] >= 0))
         if len(there) < LEAST_SUBJECTS:
             continue
-        known[u, v], pairs = exchanged(left[:, at[u, there]].T, left[:, at[v, there]].T)
-        for i, j in pairs if known[u, v] >= KNOWN else []:
-            found.setdefault((int(there[i]), int(there[j])), []).append((u, v))
+        known[u, v], pairs, margin = exchanged(left[:, at[u, there]].T, left[:, at[v, there]].T)
+        if known[u, v] < KNOWN:
+            continue
+        nearer[u, v] = np.full((at.shape[1],) * 2, np.nan)
+        nearer[u, v][np.ix_(there, there)] = margin
+        for i, j in pairs:
+            seen.setdefault((int(there[i]), int(there[j])), []).append((u, v))
+    found = {}
+    for who, own in seen.items():
+        margins = {pair: float(margin[who]) for pair, margin in nearer.items() if not np.isnan(margin[who])}
+        if visits := at_odds(own, margins):
+            found[who] = visits
     return Crossed(known, found)
 
 
-def at_odds(own: list[Pair], judged: list[Pair]) -> list[int]:
-    """Return the visit at which two subjects were exchanged, or those of which it may be one.
+def at_odds(own: list[Pair], margins: dict[Pair, float]) -> list[int]:
+    """Return the visit at which two subjects were exchanged, or both where two visits are all there is; none if others deny it.
 
-    It is in all the pairs of visits that look exchanged, `own`, and in none of the others that were judged.
+    Parameters
+    ----------
+    own : list of (int, int)
+        Visits at which the two look exchanged.
+    margins : dict
+        Two visits -> by how much the samples of the two lie nearer crossed than as they are.
+
+    Notes
+    -----
+    Against an exchanged visit most of the others are nearer crossed, and among each other as they are.
 
     Examples
     --------
-    >>> at_odds([(0, 1), (0, 2)], [(0, 1), (0, 2), (1, 2)]), at_odds([(0, 1)], [(0, 1)])
+    >>> at_odds([(0, 1)], {(0, 1): 2.0, (0, 2): 0.5, (1, 2): -1.0}), at_odds([(0, 1)], {(0, 1): 2.0})
     ([0], [0, 1])
+    >>> at_odds([(0, 1)], {(0, 1): 2.0, (0, 2): -0.5, (1, 2): -1.0})
+    []
     """
     visits = sorted({visit for pair in own for visit in pair})
-    score = [sum((1 if pair in own else -1) for pair in judged if visit in pair) for visit in visits]
-    return [visit for visit, points in zip(visits, score, strict=True) if points == max(score)]
+    others = {pair: margin for pair, margin in margins.items() if pair not in own}
+    if not others and len(own) == 1:
+        return visits
+    votes = []
+    for visit in visits:
+        asked = [margin > 0 for pair, margin in margins.items() if visit in pair]
+        votes.append(sum(asked) / len(asked) if asked else 0.0)
+    best = max(votes)
+    return [visit for visit, vote in zip(visits, votes, strict=True) if vote == best and vote > 0.5]
 
 
 def _uncorrelated(z: np.ndarray) -> np.ndarray:
@@ -171,7 +202,7 @@ def _mixed_up(study: Study, plan: Plan | None) -> Finding:
         shares = best if least == best else f"{least} to {best}"
         among = f"at {counted(len(labels) - len(silent), 'visit')}: {shares} of subjects are nearest to themselves"
         return Finding(PASS, f"no two subjects look exchanged {among}{unsaid}")
-    named, rows = _named(facts, labels, at, found, judged)
+    named, rows = _named(facts, labels, at, found)
     return Finding(WARN, f"samples that look exchanged: {some(named)}{unsaid}", rows)
 
 
@@ -186,20 +217,18 @@ def _positions(facts: Facts, labels: list[str]) -> np.ndarray:
 
 
 def _named(
-    facts: Facts, labels: list[str], at: np.ndarray, found: dict[Pair, list[Pair]], judged: list[Pair]
+    facts: Facts, labels: list[str], at: np.ndarray, found: dict[Pair, list[int]]
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Name who was exchanged, and at which visit."""
     named, rows = [], []
     names = facts.subjects()[1]
-    for (i, j), own in found.items():
-        visits = at_odds(own, [(u, v) for u, v in judged if (at[[u, v]][:, [i, j]] >= 0).all()])
+    for (i, j), visits in found.items():
         named.append(f"{names[i]} and {names[j]} ({' or '.join(visit_name(labels[v]) for v in visits)})")
+        either = " (this, or that of the other visit)" if len(visits) > 1 else ""
         for v in visits:
-            others = [w for pair in own if v in pair for w in pair if w != v]
-            either = " (it, or that of the other visit: one of the two)" if len(visits) > 1 else ""
             for one, other in ((i, j), (j, i)):
-                of = some(facts.sample(at[w, other]) for w in others)
-                rows.append(facts.place(at[v, one], found=f"nearest to {of}, and as far from its own as a stranger's{either}"))
+                of = f"nearer to {names[other]}'s of another visit than to its own, which is as far as a stranger's"
+                rows.append(facts.place(at[v, one], found=of + either))
     return named, rows
 
 
