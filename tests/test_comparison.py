@@ -17,8 +17,8 @@ from cytokine_cc.engine import Contrast
 from cytokine_cc.kernels.common import Statistics
 from cytokine_cc.simulation import replicates
 from cytokine_cc.simulation.comparison import DIFFERENCE_COLUMNS, PLAN_RATE_COLUMNS
-from cytokine_cc.simulation.measures import Target, measures_of, tally
-from cytokine_cc.simulation.paired_measures import FLAGS, GAPS, JOINT, differences, measure_of, seen, tally_pair
+from cytokine_cc.simulation.measures import JOINT, Target, measures_of, seen, tally
+from cytokine_cc.simulation.paired_measures import FLAGS, GAPS, differences, measure_of, tally_pair
 from cytokine_cc.simulation.plan_names import plan_names
 from cytokine_cc.simulation.replicates import total_of
 from cytokine_cc.simulation.shared_draws import SharedWork

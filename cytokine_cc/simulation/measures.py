@@ -16,6 +16,7 @@ from ..questions import Question
 # Sums over replicates are made of sums over chunks of so many, so that no digit depends on blocks or workers.
 CHUNK = 64
 KNOWN_ESTIMANDS = ("mean", "shift", "odds")  # those whose true value follows from a scenario's ratio
+JOINT = ("bias", "coverage", "interval_width")  # means over the replicates that have an estimate, an interval, a finite one
 # Estimates are also counted in bins of this width about the truth, for their median; beyond the last bin is infinite.
 _BIN, _BINS = 1 / 256, 2048
 _SUMS = ("error", "error2", "variance", "variance2", "width", "width2", "size", "size2")
@@ -51,6 +52,47 @@ class Target:
     estimates: bool
     errors: bool
     intervals: bool
+
+
+class Seen(NamedTuple):
+    """What a plan made of a contrast, or of a whole question, in each replicate of a block.
+
+    Attributes
+    ----------
+    false, share, untested : ndarray, shape (replicates,)
+        Whether there is a false rejection, false / max(1, all) rejections, whether a row could not be tested.
+    """
+
+    false: np.ndarray
+    share: np.ndarray
+    untested: np.ndarray
+
+
+class SeenContrast(NamedTuple):
+    """What a plan made of a contrast: by replicate and analyte, and over all analytes.
+
+    Attributes
+    ----------
+    missing, raw, hit : ndarray of bool, shape (replicates, analytes)
+        Not tested; unadjusted, adjusted p at most alpha.
+    wrong, true : ndarray of int, shape (replicates,)
+        Number of true nulls with unadjusted p at most alpha; number of effects found.
+    any, all : ndarray of bool, shape (replicates,)
+        Whether one of the effects is found, or each.
+    family : Seen
+    used : dict of str to (ndarray of bool, ndarray)
+        For each of `JOINT` which replicates are usable, and their values (0 elsewhere), shape (replicates, analytes).
+    """
+
+    missing: np.ndarray
+    raw: np.ndarray
+    hit: np.ndarray
+    wrong: np.ndarray
+    true: np.ndarray
+    any: np.ndarray
+    all: np.ndarray
+    family: Seen
+    used: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class Tally(NamedTuple):
@@ -132,31 +174,56 @@ def by_chunk(x: np.ndarray, chunk: int) -> np.ndarray:
     return np.moveaxis(padded.reshape(*x.shape[1:], n_chunks, chunk).sum(axis=-1), -1, 0)
 
 
+def seen(contrast: Contrast, target: Target, alpha: float) -> SeenContrast:
+    """Judge one contrast, replicate by replicate."""
+    s = contrast.statistics
+    missing = np.isnan(s.p_value)
+    raw, hit = s.p_value <= alpha, contrast.p_adjusted <= alpha
+    wrong, true = (raw & target.null).sum(axis=-1), (hit & target.effect).sum(axis=-1)
+    used: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    if target.estimates:
+        usable = ~missing & np.isfinite(s.estimate)
+        between = usable & ~np.isnan(s.conf_low) & ~np.isnan(s.conf_high)
+        with np.errstate(invalid="ignore"):
+            width = s.conf_high - s.conf_low
+        finite = between & np.isfinite(width)
+        error = s.estimate - np.where(np.isnan(target.truth), target.first, target.truth)
+        covered = between & (s.conf_low <= target.truth) & (target.truth <= s.conf_high)
+        values = (np.where(usable, error, 0.0), covered, np.where(finite, width, 0.0))
+        used = dict(zip(JOINT, zip((usable, between, finite), values, strict=True), strict=True))
+    family = seen_family([contrast], [target], alpha)
+    return SeenContrast(missing, raw, hit, wrong, true, true > 0, true == target.effect.sum(), family, used)
+
+
+def seen_family(contrasts: Sequence[Contrast], targets: Sequence[Target], alpha: float) -> Seen:
+    """Judge rejections over one contrast, or over all of a question."""
+    hits = [contrast.p_adjusted <= alpha for contrast in contrasts]
+    found = sum(hit.sum(axis=-1) for hit in hits)
+    false = sum((hit & target.null).sum(axis=-1) for hit, target in zip(hits, targets, strict=True))
+    untested = np.any([np.isnan(contrast.statistics.p_value).any(axis=-1) for contrast in contrasts], axis=0)
+    return Seen(np.asarray(false > 0), np.asarray(false / np.maximum(found, 1)), untested)
+
+
 def tally(contrast: Contrast, target: Target, alpha: float, chunk: int) -> Tally:
     """Count and sum one contrast over a block of replicates."""
-    p = contrast.statistics.p_value
-    null, missing = target.null, np.isnan(p)
-    raw, hit = p <= alpha, contrast.p_adjusted <= alpha
-    effect = target.effect
-    true = (hit & effect).sum(axis=-1)
-    wrong_size = (raw & null).sum(axis=-1)
+    made = seen(contrast, target, alpha)
     counts = {
-        "missing": missing.sum(axis=0),
-        "missing_null": (missing & null).any(axis=-1).sum(),
-        "missing_effect": (missing & effect).any(axis=-1).sum(),
-        "raw": raw.sum(axis=0),
-        "hit": hit.sum(axis=0),
-        "raw_null": wrong_size.sum(),
-        "raw_null2": (wrong_size**2).sum(),
-        "true": true.sum(),
-        "true2": (true**2).sum(),
-        "any": (true > 0).sum(),
-        "all": (true == effect.sum()).sum(),
+        "missing": made.missing.sum(axis=0),
+        "missing_null": (made.missing & target.null).any(axis=-1).sum(),
+        "missing_effect": (made.missing & target.effect).any(axis=-1).sum(),
+        "raw": made.raw.sum(axis=0),
+        "hit": made.hit.sum(axis=0),
+        "raw_null": made.wrong.sum(),
+        "raw_null2": (made.wrong**2).sum(),
+        "true": made.true.sum(),
+        "true2": (made.true**2).sum(),
+        "any": made.any.sum(),
+        "all": made.all.sum(),
     }
-    overall = tally_family([contrast], [target], alpha, chunk)
+    overall = _tally_seen(made.family, chunk)
     sums = dict(overall.sums)
     if target.estimates:
-        more, of_estimates = _tally_estimates(contrast, target, hit, ~missing)
+        more, of_estimates = _tally_estimates(contrast, target, made)
         counts |= more
         sums["estimates"] = by_chunk(np.stack(of_estimates, axis=1), chunk)
     return Tally({**counts, **overall.counts}, sums)
@@ -164,16 +231,12 @@ def tally(contrast: Contrast, target: Target, alpha: float, chunk: int) -> Tally
 
 def tally_family(contrasts: Sequence[Contrast], targets: Sequence[Target], alpha: float, chunk: int) -> Tally:
     """Count false rejections over one contrast, or over all of a question."""
-    false = found = 0
-    untested: Any = False
-    for contrast, target in zip(contrasts, targets, strict=True):
-        hit = contrast.p_adjusted <= alpha
-        found = found + hit.sum(axis=-1)
-        false = false + (hit & target.null).sum(axis=-1)
-        untested = untested | np.isnan(contrast.statistics.p_value).any(axis=-1)
-    share = false / np.maximum(found, 1)
-    counts = {"false": np.sum(false > 0), "untested": np.sum(untested)}
-    return Tally(counts, {"false_share": by_chunk(np.stack([share, share**2], axis=1), chunk)})
+    return _tally_seen(seen_family(contrasts, targets, alpha), chunk)
+
+
+def _tally_seen(made: Seen, chunk: int) -> Tally:
+    counts = {"false": made.false.sum(), "untested": made.untested.sum()}
+    return Tally(counts, {"false_share": by_chunk(np.stack([made.share, made.share**2], axis=1), chunk)})
 
 
 def tally_flags(flags: np.ndarray, missing: np.ndarray) -> Tally:
@@ -181,33 +244,25 @@ def tally_flags(flags: np.ndarray, missing: np.ndarray) -> Tally:
     return Tally({"shown": flags.sum(), "untested": missing.sum()}, {})
 
 
-def _tally_estimates(
-    contrast: Contrast, target: Target, hit: np.ndarray, tested: np.ndarray
-) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+def _tally_estimates(contrast: Contrast, target: Target, made: SeenContrast) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
     """Counts by analyte, and the terms of `_SUMS`, shape (replicates, analytes) each."""
-    s, truth = contrast.statistics, target.truth
-    usable = tested & np.isfinite(s.estimate)
-    significant = hit & usable
-    error = np.where(usable, s.estimate - np.where(np.isnan(truth), target.first, truth), 0.0)
+    s, tested = contrast.statistics, ~made.missing
+    (usable, error), (between, covered), (finite, width) = (made.used[name] for name in JOINT)
+    significant = made.hit & usable
     variance = np.where(usable & target.errors, s.std_error**2, 0.0)
-    between = usable & ~np.isnan(s.conf_low) & ~np.isnan(s.conf_high)
-    with np.errstate(invalid="ignore"):
-        width = s.conf_high - s.conf_low
-    finite = between & np.isfinite(width)
-    width = np.where(finite, width, 0.0)
     size = np.where(significant, np.abs(s.estimate), 0.0)
     flags = {
         "estimates": usable,
         "intervals": between,
         "widths": finite,
-        "covered": between & (s.conf_low <= truth) & (truth <= s.conf_high),
+        "covered": covered,
         "significant": significant,
-        "wrong_sign": significant & (s.side * truth < 0),
+        "wrong_sign": significant & (s.side * target.truth < 0),
         "infinite": tested & np.isinf(s.estimate),
     }
     terms = [term for part in (error, variance, width, size) for term in (part, part**2)]
     counts = {name: flag.sum(axis=0) for name, flag in flags.items()}
-    return counts | _binned(np.where(tested, s.estimate - truth, np.nan), target), terms
+    return counts | _binned(np.where(tested, s.estimate - target.truth, np.nan), target), terms
 
 
 def _binned(error: np.ndarray, target: Target) -> dict[str, np.ndarray]:

@@ -27,16 +27,15 @@ doi:10.1287/mnsc.38.6.884. Morris TP, White IR, Crowther MJ. Stat Med 2019;38:20
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Contrast
-from .measures import Rows, Tally, Target, by_chunk, mean
+from .measures import JOINT, Rows, Seen, SeenContrast, Tally, Target, by_chunk, mean
 
 # Measures of which replicates are counted that differ, or whose differences are squared and summed; by measure and whether it
-# is of all analytes together. Of the others what both plans can use is summed.
+# is of all analytes together. Of those in JOINT what both plans can use is summed.
 FLAGS = {
     ("size", False): "raw",
     ("power", False): "hit",
@@ -46,48 +45,10 @@ FLAGS = {
     ("pattern", True): "shown",
 }
 GAPS = (("size", True), ("power_average", True), ("FDR", True))
-JOINT = ("bias", "coverage", "interval_width")
 _OF_BIAS = "emp_se"  # from the same sums
 _UNTESTED = {"size": "missing_null", "FWER": "untested", "FDR": "untested", "pattern": "untested"}
 # A variance that is a smaller part of its terms is rounding: two plans that do the same.
 _ROUNDING = 1e-12
-
-
-class Seen(NamedTuple):
-    """What one plan made of a contrast, or of a whole question, in each replicate of a block.
-
-    Attributes
-    ----------
-    false, share, untested : ndarray, shape (replicates,)
-        Whether there is a false rejection, false / max(1, all) rejections, whether a row could not be tested.
-    """
-
-    false: np.ndarray
-    share: np.ndarray
-    untested: np.ndarray
-
-
-class SeenContrast(NamedTuple):
-    """What one plan made of a contrast: by replicate and analyte, and over all analytes.
-
-    Attributes
-    ----------
-    missing, raw, hit : ndarray of bool, shape (replicates, analytes)
-        Not tested; unadjusted, adjusted p at most alpha.
-    wrong, true : ndarray, shape (replicates,)
-        Share of true nulls with unadjusted p at most alpha; share of effects found.
-    family : Seen
-    used : dict of str to (ndarray of bool, ndarray)
-        For each of `JOINT` which replicates are usable, and their values, shape (replicates, analytes).
-    """
-
-    missing: np.ndarray
-    raw: np.ndarray
-    hit: np.ndarray
-    wrong: np.ndarray
-    true: np.ndarray
-    family: Seen
-    used: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class PairRows(NamedTuple):
@@ -104,40 +65,12 @@ class PairRows(NamedTuple):
 # ---------------------------------------------------------------- counting
 
 
-def seen(contrast: Contrast, target: Target, alpha: float) -> SeenContrast:
-    """Judge one contrast, replicate by replicate, as `measures.tally` does."""
-    s = contrast.statistics
-    missing = np.isnan(s.p_value)
-    raw, hit = s.p_value <= alpha, contrast.p_adjusted <= alpha
-    wrong, true = ((flag & of).sum(axis=-1) / max(1, of.sum()) for flag, of in ((raw, target.null), (hit, target.effect)))
-    used: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    if target.estimates:
-        usable = ~missing & np.isfinite(s.estimate)
-        between = usable & ~np.isnan(s.conf_low) & ~np.isnan(s.conf_high)
-        with np.errstate(invalid="ignore"):
-            width = s.conf_high - s.conf_low
-        centre = np.where(np.isnan(target.truth), target.first, target.truth)
-        values = (s.estimate - centre, (s.conf_low <= target.truth) & (target.truth <= s.conf_high), width)
-        usables = (usable, between, between & np.isfinite(width))
-        used = {name: (which, np.where(which, x, 0.0)) for name, which, x in zip(JOINT, usables, values, strict=True)}
-    return SeenContrast(missing, raw, hit, wrong, true, seen_family([contrast], [target], alpha), used)
-
-
-def seen_family(contrasts: Sequence[Contrast], targets: Sequence[Target], alpha: float) -> Seen:
-    """Judge rejections over one contrast, or over all of a question."""
-    hits = [contrast.p_adjusted <= alpha for contrast in contrasts]
-    found = sum(hit.sum(axis=-1) for hit in hits)
-    false = sum((hit & target.null).sum(axis=-1) for hit, target in zip(hits, targets, strict=True))
-    untested = np.any([np.isnan(contrast.statistics.p_value).any(axis=-1) for contrast in contrasts], axis=0)
-    return Seen(np.asarray(false > 0), np.asarray(false / np.maximum(found, 1)), untested)
-
-
 def tally_pair(a: SeenContrast, b: SeenContrast, targets: tuple[Target, Target], chunk: int) -> Tally:
     """Count and sum what two plans made of a contrast in the same replicates."""
     missing = a.missing | b.missing
     null, effect = (getattr(targets[0], name) | getattr(targets[1], name) for name in ("null", "effect"))
-    found = [(own.hit & target.effect).sum(axis=-1) for own, target in zip((a, b), targets, strict=True)]
-    complete = [count == target.effect.sum() for count, target in zip(found, targets, strict=True)]
+    wrong = [own.wrong / max(1, target.null.sum()) for own, target in zip((a, b), targets, strict=True)]
+    true = [own.true / max(1, target.effect.sum()) for own, target in zip((a, b), targets, strict=True)]
     family = tally_pair_family(a.family, b.family, chunk)
     counts = {
         **family.counts,
@@ -146,10 +79,10 @@ def tally_pair(a: SeenContrast, b: SeenContrast, targets: tuple[Target, Target],
         "missing_effect": (missing & effect).any(axis=-1).sum(),
         "raw": (a.raw != b.raw).sum(axis=0),
         "hit": (a.hit != b.hit).sum(axis=0),
-        "any": ((found[0] > 0) != (found[1] > 0)).sum(),
-        "all": (complete[0] != complete[1]).sum(),
+        "any": (a.any != b.any).sum(),
+        "all": (a.all != b.all).sum(),
     }
-    gaps = np.stack([a.wrong - b.wrong, a.true - b.true, a.family.share - b.family.share], axis=1)
+    gaps = np.stack([wrong[0] - wrong[1], true[0] - true[1], a.family.share - b.family.share], axis=1)
     sums = {"gaps": by_chunk(gaps**2, chunk)}
     for name in JOINT if a.used and b.used else ():
         (in_a, x), (in_b, y) = a.used[name], b.used[name]

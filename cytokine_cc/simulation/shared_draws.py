@@ -15,8 +15,8 @@ from ..errors import OptionError
 from ..plan import Plan
 from ..questions import Question
 from .error_rates import prepared
-from .measures import Rows, Tally, Target, family_measures, measures_of, pattern_measure
-from .paired_measures import Measure, seen, seen_family, tally_pair, tally_pair_family, tally_pair_flags
+from .measures import Rows, Tally, Target, family_measures, measures_of, pattern_measure, seen, seen_family
+from .paired_measures import Measure, tally_pair, tally_pair_family, tally_pair_flags
 from .patterns import Pattern
 from .replicates import Work
 
