@@ -18,6 +18,7 @@ from .facts import Facts
 
 POWER = 0.8
 LARGE = 1.0  # SD: differences of .5 to .9 are realistic
+LEAST_SD = 1e-9  # of the largest value, or of logs: what rounding leaves of a constant
 MOSTLY = 0.2  # beyond limits: values at a limit make the SD too small
 
 
@@ -146,7 +147,6 @@ def spreads(study: Study, plan: Plan) -> Iterator[Compared]:
     facts = Facts(study)
     at, n_before, case = study.sample_at, len(study.baseline_visits), study.arrays.case
     sets = study.subjects["matched_set"].to_numpy(dtype=object)
-    everyone = f"{case.sum()} cases, {(~case).sum()} controls"
     scales: dict[bool, tuple[np.ndarray, np.ndarray]] = {}
     for question in plan.questions:
         raw = question.scale == "raw"
@@ -161,9 +161,13 @@ def spreads(study: Study, plan: Plan) -> Iterator[Compared]:
         def between(y: np.ndarray, matched: bool = matched) -> Spread:
             return within_sets(y, case, sets) if matched else two_groups(y[:, case], y[:, ~case])
 
-        who = f"{everyone}{' in sets' if matched else ''}"
+        def who(y: np.ndarray, matched: bool = matched) -> str:
+            there = ~np.isnan(y).all(axis=0)
+            sides = f"{counted(int((there & case).sum()), 'case')}, {counted(int((there & ~case).sum()), 'control')}"
+            return f"{sides}{' in sets' if matched else ''}"
+
         if question.kind == BASELINE:
-            yield Compared(question, "baseline", "", who, *between(base))
+            yield Compared(question, "baseline", "", who(base), *between(base))
             continue
         for label in getattr(question, "visits", None) or study.visits:
             if label not in study.visits:
@@ -171,22 +175,25 @@ def spreads(study: Study, plan: Plan) -> Iterator[Compared]:
             change = later[study.visits.index(label)] - base
             visit = visit_name(label)
             if question.kind == BETWEEN:
-                yield Compared(question, "change between groups", visit, who, *between(change))
+                yield Compared(question, "change between groups", visit, who(change), *between(change))
                 continue
             for group in getattr(question, "groups", ("case", "control")):
                 own = change[:, case if group == "case" else ~case]
-                yield Compared(question, f"change in {group}s", visit, f"{own.shape[1]} {group}s", *one_group(own))
+                n = int((~np.isnan(own).all(axis=0)).sum())
+                yield Compared(question, f"change in {group}s", visit, counted(n, group), *one_group(own))
 
 
 def _at_hand(study: Study, plan: Plan) -> Finding:
     facts, m = Facts(study), len(study.analytes)
     beyond = (facts.below | facts.above).mean(axis=-1)
+    size = np.nan_to_num(np.abs(facts.bounded()), posinf=0.0).max(axis=-1)
     texts: list[list[str]] = [[] for _ in range(m)]
-    middle: dict[tuple[str, bool, str], list[tuple[float, float]]] = {}
+    middle: dict[tuple[str, bool], list[tuple[float, float]]] = {}
+    people: dict[tuple[str, bool], dict[str, None]] = {}
     weak: dict[str, None] = {}
     for found in spreads(study, plan):
         two_sided, log = found.question.alternative == "two-sided", found.question.scale != "raw"
-        usable = np.isfinite(found.std_error) & (found.sd > 0) & (beyond <= MOSTLY)
+        usable = np.isfinite(found.std_error) & (found.sd > LEAST_SD * (1.0 if log else size)) & (beyond <= MOSTLY)
         if not usable.any():
             continue
         error = np.where(usable, found.std_error, np.nan)
@@ -195,21 +202,21 @@ def _at_hand(study: Study, plan: Plan) -> Finding:
         for a in np.flatnonzero(usable):
             texts[a].append(f"{label} {_size(one[a], log)} ({_size(all_m[a], log)})")
         unit = np.where(usable, 1.0 if log else found.sd, np.nan)
-        middle.setdefault((found.kind, log, found.who), []).append(
-            (float(np.nanmedian(one / unit)), float(np.nanmedian(all_m / unit)))
-        )
+        people.setdefault((found.kind, log), {})[found.who] = None
+        middle.setdefault((found.kind, log), []).append((float(np.nanmedian(one / unit)), float(np.nanmedian(all_m / unit))))
         if np.nanmedian(one / np.where(usable, found.sd, np.nan)) > LARGE:
             weak[found.kind] = None
     if not middle:
         return Finding(NOT_APPLICABLE, "no analyte has a spread to reckon with: too few values, or too many beyond a limit")
-    said = [f"{kind} {_ends(sizes, log, m)} ({who})" for (kind, log, who), sizes in middle.items()]
+    said = [f"{key[0]} {_ends(sizes, key[1], m)} ({' to '.join(people[key])})" for key, sizes in middle.items()]
     head = f"{percent(POWER)} power at {plan.alpha:g}{f' (at {plan.alpha:g}/{m})' if m > 1 else ''}, median analyte: "
     rows = [{"analyte": name, "found": "; ".join(own)} for name, own in zip(facts.analytes, texts, strict=True) if own]
-    tail = (
-        [f"{counted(m - len(rows), 'analyte')} left out: more than {percent(MOSTLY)} of their values are beyond a limit"]
-        if len(rows) < m
-        else []
+    out = np.array([not own for own in texts])
+    limited, rest = int((out & (beyond > MOSTLY)).sum()), int((out & (beyond <= MOSTLY)).sum())
+    tail = [f"{counted(limited, 'analyte')} left out: more than {percent(MOSTLY)} of their values are beyond a limit"] * bool(
+        limited
     )
+    tail += [f"{counted(rest, 'analyte')} left out: one value for all, or too few values"] * bool(rest)
     tail += [f"more than {LARGE:g} SD is needed: {joined(weak)}"] if weak else []
     return Finding(WARN if weak else PASS, head + "; ".join([*said, *tail]), rows)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..balance import balance_table
+from ..labels import as_label
 from ..matching import covariate_values
 from ..plan import Plan
 from ..study import Study
@@ -18,6 +19,9 @@ from .facts import Facts, some
 APART = 0.25  # standardised difference
 CHANCE = 1.96  # standard errors of one between groups that nobody matched
 RULE = 0.8  # share of the sets that have one case, from which the others are exceptions
+FEW = 5  # different numbers, that may be codes: of sex, of a stage
+STRANGERS = 6.0  # times the median distance within sets, and beyond the SD of all: a set whose members do not belong together
+LEAST_SETS = 5
 AS_FAR = 0.8  # SD within sets over that of all, from which matching achieved little
 
 
@@ -76,28 +80,45 @@ def _between_groups(study: Study) -> tuple[str, str, list[dict[str, Any]]]:
 
 
 def _within_sets(study: Study) -> tuple[str, str, list[dict[str, Any]]]:
+    facts = Facts(study)
     first = study.sample_at[: len(study.baseline_visits)].max(axis=0)
     sets = study.subjects["matched_set"].to_numpy(dtype=object)
     case = study.arrays.case
-    verdict, said, rows = PASS, [], []
+    verdict, said = PASS, []
+    rows: list[dict[str, Any]] = []
     for name in dict.fromkeys(study.design.matched_on):
         values = covariate_values(study.panel.samples[name])[first]
-        if values.dtype.kind != "f":
-            n, differ = _differing(values, sets)
+        labels = _exact(values, sets)
+        if labels is not None:
+            n, differ = _differing(labels, sets)
             said.append(f"{name} is one in {n - len(differ)} of {n} sets")
             continue
-        apart, largest, widest = _distances(values, sets, case)
-        total = float(np.nanstd(values))
-        if np.isnan(apart) or total == 0:
-            said.append(f"{name}: one value for all" if total == 0 else f"{name}: not known")
+        found = _distances(values, sets, case)
+        if not found:
+            said.append(f"{name}: not known")
             continue
+        total, apart = float(np.nanstd(values)), float(np.mean(list(found.values())))
+        widest = max(found, key=lambda own: found[own])
+        largest = found[widest]
         within = (
             f"{name} lies {apart:.3g} apart in sets in the mean (SD of all {total:.3g}), {largest:.3g} at most (set {widest})"
         )
         said.append(within)
-        if _within_share(values, sets) >= AS_FAR:
+        bar = max(STRANGERS * float(np.median(list(found.values()))), total)
+        strange = {own: far for own, far in found.items() if far > bar} if len(found) >= LEAST_SETS else {}
+        others = ~np.isin(sets, list(strange))
+        if _within_share(values[others], sets[others]) >= AS_FAR:
             verdict = WARN
             rows.append({"matched_set": widest, "found": f"{within}: hardly nearer than any two subjects"})
+        if strange:
+            verdict = WARN
+            named = some(f"set {own} ({far:.3g})" for own, far in sorted(strange.items(), key=lambda item: -item[1]))
+            said.append(f"far beyond the others: {named}")
+            rows += [
+                facts.place(s, column=name, found=f"{name} {value:g}, {strange[own]:.3g} apart in its set")
+                for s, own, value in zip(first, sets, values, strict=True)
+                if own in strange
+            ]
     return verdict, "; ".join(said), rows
 
 
@@ -111,17 +132,26 @@ def _within_share(values: np.ndarray, sets: np.ndarray) -> float:
     return float(np.sqrt(np.square(left).sum() / df) / np.std(x, ddof=1)) if df > 0 else np.nan
 
 
-def _distances(values: np.ndarray, sets: np.ndarray, case: np.ndarray) -> tuple[float, float, str]:
-    """Return the mean and largest distance of the means of cases and controls of a set, and the set of the largest."""
+def _exact(values: np.ndarray, sets: np.ndarray) -> np.ndarray | None:
+    """Return as texts what members of a set should agree in: texts, and few numbers that nearly all sets agree in."""
+    if values.dtype.kind != "f":
+        return values
+    known = values[~np.isnan(values)]
+    if len(np.unique(known)) > FEW:
+        return None
+    labels = np.array([as_label(value) for value in values], dtype=object)
+    n, differ = _differing(labels[sets != ""], sets[sets != ""])
+    return labels if len(differ) <= (1 - RULE) * n else None
+
+
+def _distances(values: np.ndarray, sets: np.ndarray, case: np.ndarray) -> dict[str, float]:
+    """Return the distance of the means of cases and controls of each set that has both."""
     found = {}
     for name in dict.fromkeys(sets):
         sides = [values[(sets == name) & own] for own in (case, ~case)]
         if all((~np.isnan(side)).any() for side in sides):
             found[name] = abs(float(np.nanmean(sides[0]) - np.nanmean(sides[1])))
-    if not found:
-        return np.nan, np.nan, ""
-    widest = max(found, key=lambda name: found[name])
-    return float(np.mean(list(found.values()))), found[widest], str(widest)
+    return found
 
 
 def _differing(values: np.ndarray, sets: np.ndarray) -> tuple[int, list[Any]]:
@@ -136,8 +166,8 @@ def _sets(study: Study, plan: Plan | None) -> Finding:
     if study.design.matching != "sets":
         return Finding(NOT_APPLICABLE, "the design has no matched sets")
     facts = Facts(study)
-    subjects, names = facts.subjects()
-    first = np.array([np.flatnonzero(subjects == k)[0] for k in range(len(names))])
+    subjects = facts.subjects()[0]
+    first = np.unique(subjects, return_index=True)[1]
     sets, case = facts.matched_set[first], facts.case[first]
     said, rows, differing = [], [], set()
     for name in dict.fromkeys(study.design.matched_on):
@@ -161,9 +191,9 @@ def _sets(study: Study, plan: Plan | None) -> Finding:
 
 
 def _broken(facts: Facts, first: np.ndarray, sets: np.ndarray, name: str) -> tuple[set[str], str, list[dict[str, Any]]]:
-    """Find sets whose members differ in a text that they were matched on."""
-    values = covariate_values(facts.study.panel.samples[name])[first]
-    if values.dtype.kind == "f":
+    """Find sets whose members differ in a text, or in a code, that they were matched on."""
+    values = _exact(covariate_values(facts.study.panel.samples[name])[first], sets)
+    if values is None:
         return set(), "", []
     inside = sets != ""
     n, differ = _differing(values[inside], sets[inside])
@@ -209,7 +239,7 @@ CHECKS = (
         "matching variables",
         "matching",
         f"Frequency matching: standardised differences within {APART}, or within what chance makes of groups that nobody "
-        "matched. Matched sets: members lie nearer than any two subjects.",
+        "matched. Matched sets: members lie nearer than any two subjects, and no set far beyond the others.",
         "Matching that did not succeed leaves the groups different in what it was meant to make alike. No test: balance is a "
         "property of these subjects.",
         _variables,
@@ -219,8 +249,8 @@ CHECKS = (
     Check(
         "matched sets",
         "matching",
-        "Members of a set agree in every text that they were matched on; each set has a case and a control, and one case "
-        "where nearly all have one.",
+        "Members of a set agree in every text, and every code of few numbers, that they were matched on; each set has a case and "
+        "a control, and one case where nearly all have one.",
         "A set whose members do not belong together compares strangers; a wrong set number or a wrong group label is the "
         "usual reason. Fails where a set has two cases, unlike nearly all others, and its members differ in a text; either "
         "alone may be how controls were found.",
