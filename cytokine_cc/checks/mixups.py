@@ -39,7 +39,7 @@ def exchanged(one: np.ndarray, other: np.ndarray) -> tuple[float, list[Pair], np
     float
         Share of the subjects whose two samples are nearest to each other.
     list of (int, int)
-        Of each pair both samples of the second visit are nearest to the other's of the first, within 1.5 times the median
+        Of each pair both samples of one visit are nearest to the other's of the other visit, within 1.5 times the median
         distance of own samples, while their own lie as far apart as those of strangers (beyond the 5% nearest of these).
     ndarray, shape (subjects, subjects)
         By how much the samples of two subjects lie nearer to each other, crossed, than their own do; NaN where not known.
@@ -61,15 +61,14 @@ def exchanged(one: np.ndarray, other: np.ndarray) -> tuple[float, list[Pair], np
     own = np.diagonal(apart)
     n = len(own)
     strangers = apart[~np.eye(n, dtype=bool)]
-    nearest = apart.argmin(axis=0)  # of each second sample, the first sample that is nearest
-    known = float((nearest == np.arange(n)).mean())
+    nearest = apart.argmin(axis=0), apart.argmin(axis=1)  # of each second sample the first one, and the other way
+    known = float(np.mean([side == np.arange(n) for side in nearest]))
     far = np.quantile(strangers[np.isfinite(strangers)], STRANGE) if np.isfinite(strangers).any() else np.inf
     usual = USUAL * np.median(own)
     found = []
-    for j in range(n):
-        i = int(nearest[j])
-        crossed = i < j and int(nearest[i]) == j and max(apart[i, j], apart[j, i]) <= usual
-        if crossed and min(own[i], own[j]) >= far:
+    for i, j in sorted({(min(i, j), max(i, j)) for side in nearest for i, j in enumerate(side.tolist()) if i != j}):
+        mutual = any(side[i] == j and side[j] == i for side in nearest)
+        if mutual and max(apart[i, j], apart[j, i]) <= usual and min(own[i], own[j]) >= far:
             found.append((i, j))
     with np.errstate(invalid="ignore"):
         return known, found, np.where(np.isfinite(apart + apart.T), own[:, None] + own - apart - apart.T, np.nan)
