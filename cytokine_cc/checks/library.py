@@ -13,13 +13,14 @@ from .agreement import AGREEMENT
 from .check_report import Check, CheckReport, carry_out
 from .described import DESCRIBED
 from .invariance import INVARIANCE
+from .promises import PROMISES
 from .rates import RATES
 from .reproducibility import REPRODUCIBILITY
 from .textbook import TEXTBOOK
 from .traps import TRAPS
 
 LEVELS = ("quick", "full")
-CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK, *DESCRIBED, *INVARIANCE, *TRAPS, *RATES, *REPRODUCIBILITY)
+CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK, *DESCRIBED, *INVARIANCE, *TRAPS, *PROMISES, *RATES, *REPRODUCIBILITY)
 
 
 def run_checks(level: str = "quick", *, n_jobs: int = -1, progress: bool | None = None) -> CheckReport:
