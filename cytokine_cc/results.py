@@ -278,20 +278,21 @@ def table_text(table: pd.DataFrame) -> str:
 
 def read_columns(source: Any, kinds: Mapping[str, str], what: str) -> dict[str, Any]:
     """Read back the columns of a CSV file, each as its kind."""
-    text = source.read() if hasattr(source, "read") else read_text(source)
+    stream = hasattr(source, "read")
+    text, start = source.read() if stream else read_text(source), "" if stream else f"{source}: "
     try:
         cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise OptionError(f"this is no {what}: {error}.") from None
+        raise OptionError(f"{start}this is no {what}: {error}.") from None
     missing = [name for name in kinds if name not in cells.columns]
     if missing or len(cells.columns) != len(kinds):
-        raise OptionError(f"this is no {what}: columns {quoted(missing)} are missing or others are in excess.")
+        raise OptionError(f"{start}this is no {what}: columns {quoted(missing)} are missing or others are in excess.")
     found = {}
     for name, kind in kinds.items():
         try:
             found[name] = _read_back(cells[name], kind)
         except (ValueError, OverflowError) as error:
-            raise OptionError(f"this is no {what}: column {name!r} must hold numbers ({error}).") from None
+            raise OptionError(f"{start}this is no {what}: column {name!r} must hold numbers ({error}).") from None
     return found
 
 

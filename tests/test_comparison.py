@@ -644,6 +644,9 @@ def test_files_hold_both_tables_at_full_precision(compared, tmp_path):
     json.dumps(dict(compared.meta))
     with pytest.raises(cc.OptionError, match=r"none.rates\.csv: cannot be read \(No such file or directory\)"):
         cc.PlanComparison.from_csv(tmp_path / "none")
+    (tmp_path / "out" / "differences.csv").write_text("a,b\n")
+    with pytest.raises(cc.OptionError, match=r"out.differences\.csv: this is no table of differences: columns 'plan', "):
+        cc.PlanComparison.from_csv(tmp_path / "out")
     for wrong in (3, " ", None):
         with pytest.raises(cc.OptionError, match="`folder` must be the path of a folder; got"):
             cc.PlanComparison.from_csv(wrong)
