@@ -15,7 +15,7 @@ from .check_report import FAIL, NOT_APPLICABLE, PASS, WARN, Check, Finding
 from .facts import Facts, some
 
 FAR_BEYOND = 10  # times the upper limit, or under the lower one
-MANY = 0.5  # share of the numbers of a sample, or of an analyte on a plate, that are far under their limits
+MANY, LEAST_FAR = 0.5, 12  # share of the numbers of a sample, or of an analyte on a plate, far under their limits; of how many
 MOST_LOG = {"log2": 50.0, "ln": 35.0, "log10": 15.0}  # logs that no concentration has
 LEAST_HEAP, TIMES_NEXT = 5, 3  # values at one number; times those at any other number of that analyte (on that plate)
 LEAST_DIGITS, DIGIT_LEVEL, PREFERRED = 100, 1e-4, 2.0  # last digits to judge by; level; times the tenth that a digit should have
@@ -79,12 +79,12 @@ def _far_below(facts: Facts) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         low = (facts.value > 0) & (facts.value < facts.lower / FAR_BEYOND)
     number = ~np.isnan(facts.value)
-    common = (low.sum(axis=0) >= MANY * number.sum(axis=0)) & (number.sum(axis=0) >= LEAST_HEAP)
+    common = (low.sum(axis=0) >= MANY * number.sum(axis=0)) & (number.sum(axis=0) >= LEAST_FAR)
     many = np.broadcast_to(common, low.shape).copy()
     for plate in set(facts.plate):
         on = facts.plate == plate
         n = number[:, on].sum(axis=1)
-        many[:, on] |= ((n >= LEAST_HEAP) & (low[:, on].sum(axis=1) >= MANY * n))[:, None]
+        many[:, on] |= ((n >= LEAST_FAR) & (low[:, on].sum(axis=1) >= MANY * n))[:, None]
     return low & many
 
 

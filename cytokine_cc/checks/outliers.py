@@ -150,7 +150,7 @@ def standard_levels(facts: Facts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def widened(n_samples: int, n_analytes: int) -> float:
     """Return by what the bars are widened, since centres, spreads and components are of few samples.
 
-    With it, at most 8% of studies of 20 to 300 samples and 3 to 100 normal analytes have a sample beyond a bar; without it up to
+    With it, at most 9% of studies of 20 to 300 samples and 3 to 100 normal analytes have a sample beyond a bar; without it up to
     a third (``benchmarks/study_checks.py``).
     """
     return 1 + FEW / (n_samples * n_analytes**0.5)
@@ -189,7 +189,7 @@ CHECKS = (
         "samples",
         "No sample lies far from the bulk of the others, over all analytes together.",
         "A sample that was mixed up, haemolysed or measured on a bad day can carry a comparison. Robust distances on logs, "
-        "given group and visit, and less what a plate is off; what has no number is at its limit. Of normal studies 8% at most "
+        "given group and visit, and less what a plate is off; what has no number is at its limit. Of normal studies 9% at most "
         "have a sample beyond the bars. Heavy tails are common in such data: "
         "look at the sample, and do not leave it out for this alone.",
         _outlying,
