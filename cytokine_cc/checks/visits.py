@@ -18,6 +18,7 @@ from .tables import fisher
 MANY = 0.1  # share of subjects without a later visit
 UNEVEN = 0.05  # Fisher's p of who lacks a visit, by group
 LEAST_PAIRS = 8  # subjects of a group with both visits
+LEAST_ANALYTES = 3  # that changed: one or two turn round by chance
 MOST_ANALYTES = 50  # that changed most are looked at
 MOST_CELLS = 2e6  # at a time
 FALSE_SHARE = 0.1  # of the analytes taken as changed, at most, by chance
@@ -81,7 +82,8 @@ def turned_round(change: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (subjects,)
-        Log of it; negative where two visits look swapped; 0 where nothing can be told.
+        Log of it; negative where two visits look swapped; 0 where nothing can be told: of fewer than 3 analytes that changed,
+        of who lies far out in many whichever way.
 
     Notes
     -----
@@ -122,7 +124,7 @@ def turned_round(change: np.ndarray) -> np.ndarray:
 def _scores(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each subject's score of (analytes, subjects), and who lies far out in many of them, whichever way.
 
-    NaN where nothing changed in the others, or a subject lacks half of what changed.
+    NaN where too few analytes changed in the others, or a subject lacks half of what changed.
     """
     from scipy.special import stdtr
 
@@ -142,6 +144,7 @@ def _scores(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             ordered = np.sort(p, axis=0)
             line = FALSE_SHARE * np.arange(1, len(p) + 1)[:, None] / m
             chosen = (t > 0) & (p <= np.where(ordered <= line, ordered, 0.0).max(axis=0))
+            chosen &= chosen.sum(axis=0) >= LEAST_ANALYTES
             whole = np.where(chosen, np.square(mean / sd), 0.0)
             there = np.where(np.isnan(here), 0.0, whole).sum(axis=0)
             bound = np.abs(mean) + MOST_SD * sd  # no analyte decides alone
@@ -202,7 +205,9 @@ def _swapped(study: Study, plan: Plan | None) -> Finding:
         return Finding(NOT_APPLICABLE, f"fewer than {LEAST_PAIRS} subjects of a group have baseline and a later visit")
     if not asked:
         at_best = f" (it would be in {best[0]} of {counted(best[1], 'subject')} of a group at best)" if best[0] else ""
-        return Finding(NOT_APPLICABLE, f"levels change too little, or too differently, for a swap to be seen{at_best}")
+        return Finding(
+            NOT_APPLICABLE, f"levels change too little, in too few analytes or too differently, for a swap to be seen{at_best}"
+        )
     return Finding(PASS, f"no subject's changes lie opposite; swapped visits would be seen in {some(asked)}")
 
 
@@ -246,7 +251,7 @@ CHECKS = (
         "Tubes or labels of two visits that were swapped turn a subject's changes round: a true change is diluted. "
         "Likelihood ratio of a weighted mean of a subject's changes, as it stands and turned round, by those of the others of "
         f"the group; named beyond {ODDS:g} to 1, fails beyond {SURE:,.0f} to 1. It needs a change on treatment that is large "
-        f"beside how much persons vary, in a group of {LEAST_PAIRS} or more.",
+        f"beside how much persons vary, in {LEAST_ANALYTES} analytes or more and a group of {LEAST_PAIRS} or more.",
         _swapped,
     ),
 )
