@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
+import shutil
 import textwrap
 from functools import cached_property
 from importlib import import_module
 
 import pytest
 
+from cytokine_cc.checks import rates, reproducibility
 from cytokine_cc.checks.check_report import FAIL, carry_out
 from cytokine_cc.checks.library import CHECKS, run_checks
+from cytokine_cc.config import load_study
 
 CHECK = {check.name: check for check in CHECKS}
 INDEPENDENT, COMMON, RANKS = (f"cytokine_cc.kernels.{name}" for name in ("independent", "common", "ranks"))
@@ -30,7 +34,7 @@ FAULTS = {
         f"{MULTIPLICITY}:_bh",
         "n / _ranks(p)",
         "n / (_ranks(p) + 1)",
-        ("missing p-values", "as R: adjust_pvalues", "as R: welch"),
+        ("missing p-values", "as R: adjust_pvalues", "as R: welch", "family-wise error rates", "false discovery rates"),
     ),
     "ties ignored in the variance of ranks": (
         f"{RANKS}:_sorted_ranks",
@@ -132,7 +136,7 @@ FAULTS = {
         f"{COMMON}:t_statistics",
         '"greater": lambda: stdtr(df, -t)',
         '"greater": lambda: stdtr(df, t)',
-        ("one side and two", "as R: welch"),
+        ("as R: welch", "one side and two"),
     ),
     "normal quantiles in intervals of t": (
         f"{COMMON}:t_quantile",
@@ -235,19 +239,19 @@ FAULTS = {
         "cytokine_cc.simulation.model:_group",
         'found.columns["log_sd"][:, 0]',
         'found.columns["log_sd"][:, 0] / 2',
-        ("coverage and bias", "stored figures of a draw"),
+        ("stored figures of a draw", "coverage and bias"),
     ),
     "false rejections counted by hypothesis": (
-        "cytokine_cc.simulation.measures:tally_family",
-        '"false": np.sum(false > 0)',
-        '"false": np.sum(false)',
-        ("family-wise error rates",),
+        "cytokine_cc.simulation.measures:seen_family",
+        "np.asarray(false > 0)",
+        "np.asarray(false)",
+        ("measures by hand", "family-wise error rates"),
     ),
     "power by raw p": (
-        "cytokine_cc.simulation.measures:tally",
+        "cytokine_cc.simulation.measures:seen",
         "contrast.p_adjusted <= alpha",
-        "p <= alpha",
-        ("what is certified is what is analysed",),
+        "s.p_value <= alpha",
+        ("measures by hand", "what is certified is what is analysed"),
     ),
     "chi-square with a binomial variance": (
         "cytokine_cc.kernels.censored_ranks:_weighted",
@@ -260,6 +264,120 @@ FAULTS = {
         "(of_y.n - 1)",
         "of_y.n",
         ("Brunner-Munzel: pain scores", "as R: brunner_munzel"),
+    ),
+    "a robust prior that holds for nothing": (
+        "cytokine_cc.kernels.robust_prior:robust_prior",
+        "return _of_outliers(np.exp(logs) / prior_s2, d, common), prior_s2, common",
+        "return 0 * plain_df + 1.0, plain_s2, common",
+        ("as R: moderated_t",),
+    ),
+    "a calibrated p halved": (
+        "cytokine_cc.kernels.likelihood_ratio:ratio_statistics",
+        "return stdtr(df, z) if calibrated",
+        "return stdtr(df, z) / 2 if calibrated",
+        ("calibrated tobit",),
+    ),
+    "of several baseline visits the first": (
+        f"{LIMITS}:_average",
+        "np.where(there, x, 0.0).sum(axis=-3) / n",
+        "x[..., 0, :, :]",
+        ("a baseline of several visits",),
+    ),
+    "the effect size of a change by one SD": (
+        f"{COMMON}:hedges_g",
+        "(np.sqrt(a.var) + np.sqrt(b.var)) / 2",
+        "np.sqrt(a.var)",
+        ("effect size of a change",),
+    ),
+    "shared settings of a plan ignored": (
+        "cytokine_cc.plan:Plan.from_table",
+        "{**shared, **own}",
+        "dict(own)",
+        ("study files",),
+    ),
+    "sides of a plan's file ignored": (
+        "cytokine_cc.plan:Plan.from_table",
+        "{**shared, **own}",
+        '{**shared, **own, "alternative": "two-sided"}',
+        ("study files",),
+    ),
+    "ages of other patients": (
+        "cytokine_cc.panel:Panel.join",
+        "frame[names].iloc[at]",
+        "frame[names].iloc[np.sort(at)]",
+        ("study files",),
+    ),
+    "significant by raw p": (
+        "cytokine_cc.results:Results.significant",
+        'self.table["p_adjusted"]',
+        'self.table["p_value"]',
+        ("corrections of a table",),
+    ),
+    "corrected anew by BH, whatever is asked": (
+        "cytokine_cc.results:Results.adjust",
+        "adjust_pvalues(p[rows], method)",
+        'adjust_pvalues(p[rows], "BH")',
+        ("corrections of a table",),
+    ),
+    "methods that always say Holm": (
+        "cytokine_cc.wording:_correction_words",
+        "CORRECTIONS[question.adjust]",
+        'CORRECTIONS["holm"]',
+        ("words of the methods",),
+    ),
+    "reasons exchanged": (
+        "cytokine_cc.exclusions:_place_codes",
+        "left_out[0], np.where(some_above, left_out[1]",
+        "left_out[1], np.where(some_above, left_out[0]",
+        ("reasons for leaving out",),
+    ),
+    "the farthest controls": (
+        "cytokine_cc.matching:assign_controls",
+        "np.repeat(cost / unit",
+        "np.repeat(-cost / unit",
+        ("optimal matching",),
+    ),
+    "strata of one column": (
+        "cytokine_cc.adjusting:strata_of",
+        "for name in arrays.matched_on:",
+        "for name in arrays.matched_on[:1]:",
+        ("strata of two columns",),
+    ),
+    "differences of plans turned round": (
+        "cytokine_cc.simulation.paired_measures:_difference",
+        "a.estimate - b.estimate",
+        "b.estimate - a.estimate",
+        ("sign of compare_plans",),
+    ),
+    "checkpoints of anyone": (
+        "cytokine_cc.simulation.checkpoint:Checkpoint._claim",
+        "if not found:",
+        "if True:",
+        ("checkpoints",),
+    ),
+    "type S the wrong way": (
+        "cytokine_cc.simulation.measures:_tally_estimates",
+        "s.side * target.truth < 0",
+        "s.side * target.truth > 0",
+        ("measures by hand",),
+    ),
+    "a zero whose place is not named": (
+        "cytokine_cc.exclusions:explain_nonpositive",
+        "subject=study.subjects.index[s],",
+        "",
+        ("zero on a logarithmic scale",),
+    ),
+    "Monte Carlo errors of shares ten times as large": (
+        "cytokine_cc.simulation.measures:share",
+        "np.sqrt(p * (1 - p) / n)",
+        "10 * np.sqrt(p * (1 - p) / n)",
+        ("measures by hand", "Monte Carlo errors"),
+    ),
+    "Monte Carlo errors of means ten times as large": (
+        "cytokine_cc.simulation.measures:mean",
+        "return middle, sd / np.sqrt(n), sd",
+        "return middle, 10 * sd / np.sqrt(n), sd",
+        ("measures by hand", "Monte Carlo errors"),
     ),
 }
 
@@ -303,12 +421,15 @@ def plant(monkeypatch, where: str, old: str, new: str) -> None:
     monkeypatch.setattr(function, "__code__", inspect.unwrap(made).__code__)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_caught_by_the_check_made_for_it(fault, monkeypatch):
     where, old, new, caught = FAULTS[fault]
     plant(monkeypatch, where, old, new)
     report = carry_out([CHECK[caught[0]]], (1,))
-    assert report.table["verdict"].tolist() == [FAIL], report.table["observed"].tolist()
+    (observed,) = report.table["observed"]
+    assert report.table["verdict"].tolist() == [FAIL], observed
+    assert not observed.startswith("stopped by"), observed  # by what differs, not by a crash
 
 
 @pytest.mark.slow
@@ -329,6 +450,41 @@ def test_a_fault_makes_the_quick_run_fail(fault, monkeypatch):
     assert not report.passed
     failed = set(report.table.loc[report.table["verdict"] == FAIL, "name"])
     assert failed >= set(caught), f"not caught by {set(caught) - failed}; by {sorted(failed)}"
+
+
+def exchange_groups(text):
+    """Give two patients one another's group."""
+    rows = text.splitlines(keepends=True)
+    at = rows[0].strip().split(",").index("Group")
+    cells = [row.split(",") for row in rows]
+    other = next(i for i, row in enumerate(cells) if i > 1 and row[at] != cells[1][at])
+    cells[1][at], cells[other][at] = cells[other][at], cells[1][at]
+    return "".join(",".join(row) for row in cells)
+
+
+def change_a_digit(text):
+    """Change the last digit of the first measured number by one."""
+    found = re.search(r",(\d+\.\d*)(\d),", text)
+    return f"{text[: found.start(2)]}{(int(found[2]) + 1) % 10}{text[found.end(2) :]}"
+
+
+def test_bundled_files_that_were_changed_are_seen(monkeypatch, tmp_path):
+    shutil.copytree(reproducibility.bundled_folder() / "null", tmp_path / "null")
+    for file, change in (("clinical.csv", exchange_groups), ("panel.csv", change_a_digit)):
+        path = tmp_path / "null" / file
+        path.write_bytes(change(path.read_bytes().decode()).encode())
+    monkeypatch.setattr(reproducibility, "bundled_folder", lambda: tmp_path)
+    found = reproducibility._bundled(["null"])(1)
+    assert found.verdict == FAIL
+    assert [row["file"] for row in found.rows] == ["panel.csv", "clinical.csv", "clinical.csv"]
+    assert "3 differ" in found.observed
+
+
+def test_the_study_to_show_is_counted_and_not_recited(monkeypatch):
+    monkeypatch.setattr(rates, "load_study", lambda name: load_study("null"))
+    found = rates._published_pattern(4)(1)
+    assert found.verdict == FAIL
+    assert "the study to show has 0 of 36 lower (), 0 higher, 0 changed" in found.observed
 
 
 def test_what_is_named_exists_and_every_kind_of_check_catches_something():

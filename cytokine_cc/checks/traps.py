@@ -152,11 +152,11 @@ _WIDE = pd.DataFrame({"subject": list("abcdef"), "group": ["case"] * 3 + ["contr
 def _ids() -> Iterable[Fact]:
     ids = [1, 1.0, "1", "007", 7, "7"]
     frame = pd.DataFrame(
-        {"subject": pd.Series(ids, dtype=object), "visit": [1, 2.0, "3", "1", "1", 2], "analyte": "X", "value": 5.0}
+        {"subject": pd.Series(ids, dtype=object), "visit": [1, 2.0, "3", "3", "1", 2], "analyte": "X", "value": 5.0}
     )
     panel = read_panel(frame, layout="long")
     yield "subjects of 1, 1.0, '1', '007', 7, '7'", sorted(panel.samples["subject"].unique()), ["007", "1", "7"]
-    yield "visits of 1, 2.0, '3', '1', '1', 2", sorted(panel.samples["visit"].unique()), ["1", "2", "3"]
+    yield "visits of 1, 2.0, '3', '3', '1', 2", sorted(panel.samples["visit"].unique()), ["1", "2", "3"]
     again = "row 1 (first in row 0), subject '1'"
     twice = pd.DataFrame({"subject": pd.Series([1, "1"], dtype=object), "analyte": "X", "value": 5.0})
     yield "1 and '1' at one visit", refused(PanelError, lambda: read_panel(twice, layout="long"), again), "refused"
