@@ -21,6 +21,7 @@ LEAST_HEAP, TIMES_NEXT = 5, 3  # values at one number; times those at any other 
 LEAST_DIGITS, DIGIT_LEVEL, PREFERRED = 100, 1e-4, 2.0  # last digits to judge by; level; times the tenth that a digit should have
 LEAST_OF_SIZE, LEAST_OF_PLATE = 20, 8  # numbers of a power of ten, in all and on a plate, to tell to what they are rounded
 MODAL, NEARLY = 0.75, 0.95  # share of them that is rounded so; share that is a multiple of 5
+MIXED = 0.2  # share that ends in 0 beyond which some plates may have fewer decimals; a tenth if they are alike
 _DECIMALS = 7
 _LOW = 0.4  # share of the other numbers below, up to which a heap is at the lower end
 _CONSTANTS = {1.0: "its lower limit", 0.5: "half its lower limit", 2**-0.5: "its lower limit / sqrt 2"}
@@ -232,8 +233,8 @@ def _last_digits(value: np.ndarray, plate: np.ndarray) -> tuple[np.ndarray, bool
         if of_size.sum() < LEAST_OF_SIZE:
             continue
         common = _decimals(value[of_size])
-        for at in np.unique(plate[of_size]):
-            own = value[of_size & (plate == at)]
+        for part in _by_decimals(value[of_size], plate[of_size], common):
+            own = value[of_size][part]
             decimals = _decimals(own) if len(own) >= LEAST_OF_PLATE else common
             if decimals is None:
                 continue
@@ -250,6 +251,13 @@ def _last_digits(value: np.ndarray, plate: np.ndarray) -> tuple[np.ndarray, bool
         bool(whole) and all(by_five and decimals == 0 for by_five, decimals, *_ in whole) and (len(sizes) > 1 or max(sizes) <= 2)
     )
     return np.concatenate([*parts, np.zeros(0, dtype=np.int64)]), grid
+
+
+def _by_decimals(value: np.ndarray, plate: np.ndarray, common: int | None) -> list[np.ndarray]:
+    """Return the numbers that are rounded alike, as far as plates tell: all, or those of each plate."""
+    if common is None or (_whole(value, common).all() and _whole(value, common - 1).mean() <= MIXED):
+        return [np.ones(len(value), dtype=bool)]
+    return [plate == at for at in np.unique(plate)]
 
 
 def _decimals(value: np.ndarray) -> int | None:
