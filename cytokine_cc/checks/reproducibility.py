@@ -122,7 +122,7 @@ def _certified_is_analysed(n_jobs: int) -> Finding:
 def _measures_by_hand(n_jobs: int) -> Finding:
     """Go through studies one by one, and count and average with Python's own statistics module."""
     scenario, n_sim, numbers = shifted(), 12, Comparison()
-    plan = Plan(Baseline("student", adjust="holm", scale="ln"), None, None)
+    plan = Plan(Baseline("student", adjust="BH", scale="ln"), None, None, alpha=0.2)
     rates = certify(plan, scenario, n_sim=n_sim, seed=6, n_jobs=n_jobs, progress=False, patterns=()).table
     tables = [analyze(scenario.draw(6, k), plan).results["baseline"].table.set_index("analyte") for k in range(n_sim)]
     truth = dict(zip(scenario.analytes, scenario.effect(), strict=True))
