@@ -41,8 +41,8 @@ def check_study(study: Study, plan: Plan | None = None) -> CheckReport:
 
     Notes
     -----
-    Facts only: no check chooses an analysis, and nothing is left out or changed. In 200 studies of each of seven sound
-    scenarios none failed; a fault that was not there was warned of in at most 7.5% of them by any one check ("outlying
+    Facts only: no check chooses an analysis, and nothing is left out or changed. In 100 studies of each of seven sound
+    scenarios none failed; a fault that was not there was warned of in at most 6% of them by any one check ("outlying
     samples"; limits that differ by plate, shares below limits and power at hand are facts of a scenario and apart from this).
     How often each check speaks, and how often it sees a planted fault, is measured in ``benchmarks/study_checks.py``.
 
