@@ -101,8 +101,8 @@ def _shared(one: np.ndarray, other: np.ndarray) -> int:
 
 
 def _certified_is_analysed(n_jobs: int) -> Finding:
-    """Go through eight studies one by one, by analyze, and compare with certify."""
-    scenario, n_sim, numbers = load_scenario("henry2010"), 8, Comparison()
+    """Go through five studies one by one, by analyze, and compare with certify."""
+    scenario, n_sim, numbers = load_scenario("henry2010"), 5, Comparison()
     plan = Plan(Baseline("welch", adjust="BH"), None, ChangeBetween("mann_whitney", adjust="holm"))
     rates = certify(plan, scenario, n_sim=n_sim, seed=5, n_jobs=n_jobs, progress=False, patterns=()).table
     results = [analyze(scenario.draw(5, k), plan).results for k in range(n_sim)]
