@@ -96,7 +96,7 @@ def run(
                 pieces.append(_contrast(question, visit, group, responses, sides, detail, intervals))
     joined = [[_join(pieces) for pieces in found] for found in parts]
     for question, contrasts in zip(questions, joined, strict=True):
-        _adjust(question, contrasts)
+        adjust_contrasts(question, contrasts)
     return joined
 
 
@@ -343,7 +343,8 @@ def _join(pieces: list[Contrast]) -> Contrast:
     )
 
 
-def _adjust(question: Question, contrasts: list[Contrast]) -> None:
+def adjust_contrasts(question: Question, contrasts: list[Contrast]) -> None:
+    """Fill in the adjusted p-values of a question's contrasts, over each of them or over all."""
     p = np.stack([contrast.statistics.p_value for contrast in contrasts], axis=-2)
     shape = p.shape
     if question.family == "all":

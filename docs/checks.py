@@ -40,7 +40,8 @@ LIBRARY = """\
 
 What is compared with R goes through the public verbs, from the text of a laboratory's file to the corrected p-value. A check
 at length is the check of the same name on more studies. Tests plant faults in the library, one at a time, and hold that
-the quick run turns red for each (`tests/test_planted_faults.py`).
+the quick run turns red for each (`tests/test_planted_faults.py`). Not touched by these checks, but by the tests of the
+project: `common_shift`, `plots`, `write_report`, `write_checks`, `check_study`.
 """
 _AGREES = "as R: "
 _AS_R = (

@@ -212,7 +212,7 @@ FAULTS = {
         ("arrangements at random", "all arrangements within pairs: Darwin's maize"),
     ),
     "a family of all visits corrected visit by visit": (
-        "cytokine_cc.engine:_adjust",
+        "cytokine_cc.engine:adjust_contrasts",
         'question.family == "all"',
         "False",
         ("as R: paired_t", "as R: signed_rank"),

@@ -216,22 +216,40 @@ def carry_out(checks: Iterable[Check], arguments: Sequence[Any] = (), meta: Mapp
     CheckReport
         A check that is stopped by an error fails, and says by which.
     """
-    done = [(check, _found(check, arguments)) for check in checks]
+    checks = list(checks)
+    return report_of(checks, [found(check, arguments) for check in checks], meta)
+
+
+def report_of(checks: Sequence[Check], findings: Iterable[Finding], meta: Mapping[str, Any] | None = None) -> CheckReport:
+    """Put checks and what each found into a report.
+
+    Parameters
+    ----------
+    checks : sequence of Check
+    findings : iterable of Finding
+    meta : mapping, optional
+
+    Returns
+    -------
+    CheckReport
+    """
+    done = list(zip(checks, findings, strict=True))
     columns: dict[str, list[Any]] = {name: [getattr(check, name, None) for check, _ in done] for name in CHECK_COLUMNS}
-    columns["observed"] = [found.observed for _, found in done]
-    columns["verdict"] = [found.verdict for _, found in done]
+    columns["observed"] = [own.observed for _, own in done]
+    columns["verdict"] = [own.verdict for _, own in done]
     table = pd.DataFrame({name: text_column(values) for name, values in columns.items() if name != "n_rows"})
-    n_rows = count_column(np.array([len(found.rows) for _, found in done], dtype=np.int64))
+    n_rows = count_column(np.array([len(own.rows) for _, own in done], dtype=np.int64))
     table.insert(CHECK_COLUMNS.index("n_rows"), "n_rows", n_rows)
-    places = [{**row, "name": check.name} for check, found in done for row in found.rows]
+    places = [{**row, "name": check.name} for check, own in done for row in own.rows]
     rows = {name: text_column([_text(place.get(name)) for place in places]) for name in PLACE_COLUMNS}
     return CheckReport(table, pd.DataFrame(rows), dict(meta or {}))
 
 
-def _found(check: Check, arguments: Sequence[Any]) -> Finding:
+def found(check: Check, arguments: Sequence[Any]) -> Finding:
+    """Carry out one check; an error that stops it is what it found."""
     try:
         return check.run(*arguments)
-    except Exception as error:  # whatever stops a check is what it found
+    except Exception as error:
         return Finding(FAIL, f"stopped by {type(error).__name__}: {error}")
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from numbers import Integral
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from ..errors import OptionError, one_of, true_or_false
+from ..errors import one_of, true_or_false, workers
 from ..versions import versions
 from .agreement import AGREEMENT
-from .check_report import Check, CheckReport, carry_out
+from .check_report import Check, CheckReport, Finding, found, report_of
 from .described import DESCRIBED
 from .invariance import INVARIANCE
 from .promises import PROMISES
@@ -26,15 +24,16 @@ CHECKS: tuple[Check, ...] = (*AGREEMENT, *TEXTBOOK, *DESCRIBED, *INVARIANCE, *TR
 def run_checks(level: str = "quick", *, n_jobs: int = -1, progress: bool | None = None) -> CheckReport:
     """Does this library, as it is installed here, do what it says?
 
-    Everything goes through the public verbs, from the text of a file to the adjusted p-value: reading, pairing, limits,
-    logarithms, tests and corrections are all inside what is checked. No check needs R, a network or a file of yours.
+    What is compared with R goes through the public verbs, from the text of a file to the adjusted p-value: reading, pairing,
+    limits, logarithms, tests and corrections are all inside what is checked. No check needs R, a network or a file of yours.
 
     Parameters
     ----------
     level : {"quick", "full"}
         "quick" takes some seconds; "full" some minutes, and adds long simulations.
     n_jobs : int
-        Workers of the simulations, as joblib counts them: 1, 2, ...; -1 for all cores. No verdict depends on them.
+        Workers, as joblib counts them: 1, 2, ...; -1 for all cores. They are processes that share the checks out, since most
+        checks are many small steps of Python. No verdict depends on them.
     progress : bool, optional
         A progress bar on standard error. None: if that is a terminal.
 
@@ -52,7 +51,8 @@ def run_checks(level: str = "quick", *, n_jobs: int = -1, progress: bool | None 
     Notes
     -----
     Numbers agree with R to a relative 1e-10 where a formula gives them, and to 1e-6 where both sides iterate. Printed numbers
-    must be those printed. Shares found by simulation must lie within four of their Monte Carlo errors; seeds are fixed.
+    must be those printed. Shares found by simulation must lie within four Monte Carlo errors of what is expected, these errors
+    worked out from what is expected; seeds are fixed.
 
     Examples
     --------
@@ -62,23 +62,33 @@ def run_checks(level: str = "quick", *, n_jobs: int = -1, progress: bool | None 
     True
     """
     one_of("level", level, LEVELS)
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or n_jobs == 0:
-        raise OptionError(f"`n_jobs` must be a number of workers, such as 1 or 2, or -1 for all cores; got {n_jobs!r}.")
+    jobs = workers("n_jobs", n_jobs)
     if progress is not None:
         true_or_false("progress", progress)
     asked = [check for check in CHECKS if check.level == "quick" or level == "full"]
     start = time.perf_counter()
-    report = carry_out(_shown(asked, progress), (int(n_jobs),))
+    report = report_of(asked, _findings(asked, jobs, progress))
     seconds = round(time.perf_counter() - start, 1)
     meta = {"what": f"Checks of the library ({level})", "level": level, "seconds": seconds, "versions": dict(versions())}
     return CheckReport(report.table, report.rows, meta)
 
 
-def _shown(checks: Sequence[Check], progress: bool | None) -> Iterator[Check]:
-    """Go through the checks behind a progress bar."""
+def _findings(checks: Sequence[Check], jobs: int, progress: bool | None) -> list[Finding]:
+    """Carry the checks out, those at length first, so that no worker is left with one at the end."""
+    from joblib import Parallel, delayed, effective_n_jobs
     from tqdm import tqdm
 
-    bar: Any = tqdm(checks, desc="checks", unit="check", disable=None if progress is None else not progress, leave=False)
-    for check in bar:
-        bar.set_postfix_str(check.name)
-        yield check
+    order = sorted(range(len(checks)), key=lambda i: checks[i].level == "quick")
+    if effective_n_jobs(jobs) == 1:
+        done: Iterable[Finding] = (found(checks[i], (1,)) for i in order)
+    else:
+        done = Parallel(n_jobs=jobs, return_as="generator")(delayed(_found_by_name)(checks[i].name) for i in order)
+    hidden = None if progress is None else not progress
+    bar = tqdm(done, total=len(checks), desc="checks", unit="check", disable=hidden, leave=False)
+    by_place = dict(zip(order, bar, strict=True))
+    return [by_place[i] for i in range(len(checks))]
+
+
+def _found_by_name(name: str) -> Finding:
+    """What a worker is sent: checks hold functions that do not travel."""
+    return found(next(check for check in CHECKS if check.name == name), (1,))

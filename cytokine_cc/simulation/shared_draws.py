@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import StudyArrays
-from ..engine import Contrast, _adjust, contrasts_of
+from ..engine import Contrast, adjust_contrasts, contrasts_of
 from ..errors import OptionError
 from ..plan import Plan
 from ..questions import Question
@@ -138,7 +138,7 @@ class SharedWork:
         for question in (question for work in self.works for question in work.plan.questions):
             if question not in corrected:
                 corrected[question] = [copy.copy(contrast) for contrast in found[_uncorrected(question)]]
-                _adjust(question, corrected[question])
+                adjust_contrasts(question, corrected[question])
         return [[corrected[question] for question in work.plan.questions] for work in self.works]
 
     def _pair(self, key: Key, a: Any, b: Any, i: int) -> Tally:
