@@ -101,6 +101,7 @@ def test_both_workers_work_and_over_tcp(client):
     assert all(address.startswith("tcp://") for address in client.scheduler_info()["workers"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, -1])
 def test_a_cluster_gives_the_bits_of_threads(client, threads, n_jobs):
     assert same(certified(n_jobs=n_jobs), threads)
@@ -111,6 +112,7 @@ def test_an_error_on_a_worker_is_the_error_of_the_call(client):
         list(replicates.blocks_of(Fails(), 40, 1, False))
 
 
+@pytest.mark.slow
 def test_a_users_function_as_test_travels(client):
     def own(x, y):
         return cc.kernels.TESTS["welch"].function(x, y, alternative="two-sided", conf_level=None)
@@ -121,6 +123,7 @@ def test_a_users_function_as_test_travels(client):
         assert same(here, cc.certify(plan, HENRY, n_sim=128, seed=3))
 
 
+@pytest.mark.slow
 def test_blocks_are_kept_by_the_process_that_called(client, threads, tmp_path):
     assert same(certified(checkpoint=tmp_path), threads)
     assert len(list(tmp_path.glob("*.block"))) == 7

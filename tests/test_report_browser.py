@@ -62,7 +62,8 @@ def test_all_that_must_hold_of_a_page(window, file):
     check_page(window, file)
 
 
-@pytest.mark.parametrize(("name", "analytes"), [("quickstart", 4), pytest.param("henry2010", 36, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("name", "analytes"), [("quickstart", 4), ("henry2010", 36)])
+@pytest.mark.slow
 def test_it_holds_of_written_reports(window, tmp_path, name, analytes):
     read = read_study_file(find_study(name))
     study = read.study.select(analytes=read.study.analytes[:analytes])

@@ -56,6 +56,7 @@ def test_shares_of_draws_that_show_the_sentences(name):
     np.testing.assert_allclose(100 * np.array(shares), percents, atol=off)
 
 
+@pytest.mark.slow
 def test_common_shift_lowers_what_it_says():
     blocks = [block[0].statistics for block in answers("common_shift", 2010, 2000)["baseline"]]
     p, lower = (np.concatenate(parts) for parts in ([b.p_value for b in blocks], [b.estimate < 0 for b in blocks]))

@@ -158,6 +158,7 @@ def test_an_analyte_has_no_part_in_what_it_is_compared_at():
     np.testing.assert_allclose(before * sign, after, rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_comparison_after_holds_its_level():
     """Exact given the scores: 400 draws of 8 analytes without difference, correlated .5."""
     rng = np.random.default_rng(6)
@@ -190,6 +191,7 @@ def shifts(name: str) -> list[cc.CommonShift]:
     return [shift for shift in found if shift.hits["before"] >= 3]
 
 
+@pytest.mark.slow
 def test_one_shift_of_many_analytes_is_told_from_several_differences():
     one, several = (pd.DataFrame([shift.hits for shift in shifts(name)]).sum() for name in ("common_shift", "henry2010"))
     assert min(len(shifts(name)) for name in ("common_shift", "henry2010")) >= 12

@@ -127,11 +127,6 @@ def test_sizes_under_the_null_scenario():
     check_under_null(n_sim=400)
 
 
-@pytest.mark.slow
-def test_sizes_under_the_null_scenario_at_length():
-    check_under_null(n_sim=20_000)
-
-
 # In sets: the likelihood ratio rejects a little more where sets are few, Firth's a little less; ranks within pairs are few.
 IN_SETS = {"paired_t": (0.05, 0.05), "signed_rank": (0.045, 0.05), "stratified": (0.05, 0.05), "van_elteren": (0.045, 0.053),
            "stratified_permutation": (0.046, 0.05), "conditional_logistic": (0.05, 0.061), "firth": (0.041, 0.05)}  # fmt: skip
@@ -160,7 +155,7 @@ def test_sizes_within_sets(n_sets, ratio):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n_sets", "ratio"), [(20, 1), (50, 1), (50, 2)])
+@pytest.mark.parametrize(("n_sets", "ratio"), [(20, 1), (50, 2)])
 def test_sizes_within_sets_at_length(n_sets, ratio):
     check_in_sets(n_sets, ratio, n_sim=2_000)
 

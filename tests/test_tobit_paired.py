@@ -157,7 +157,7 @@ def test_iteration_and_closed_form_agree():
 # ---------------------------------------------------------------- what must not matter
 
 
-@pytest.mark.parametrize("calibrated", [False, True])
+@pytest.mark.parametrize("calibrated", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_row_has_the_same_bits_in_any_company(calibrated):
     rng = np.random.default_rng(6)
     limits = rng.normal(-0.2, 0.4, (2, 5, 1)) + 0.3 * rng.integers(0, 2, (2, 5, 14))
