@@ -89,7 +89,7 @@ def notes(ax):
 # --- distributions
 
 
-@pytest.mark.parametrize("n", [1, 36, 500])
+@pytest.mark.parametrize("n", [1, 36, pytest.param(500, marks=pytest.mark.slow)])
 def test_every_value_has_its_mark(n):
     study = wide_study(n)
     ax = distributions(study)
@@ -369,7 +369,7 @@ def test_without_a_value_there_is_no_axis():
 # --- detection
 
 
-@pytest.mark.parametrize("n", [1, 36, 500])
+@pytest.mark.parametrize("n", [1, 36, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("by", ["group", "visit"])
 def test_bars_are_the_shares_of_descriptives(n, by):
     study = wide_study(n)

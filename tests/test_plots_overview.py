@@ -129,7 +129,7 @@ def test_what_is_no_study(name):
 # ---------------------------------------------------------------- correlation
 
 
-@pytest.mark.parametrize("n", [1, 36, 500])
+@pytest.mark.parametrize("n", [1, 36, pytest.param(500, marks=pytest.mark.slow)])
 def test_every_pair_is_drawn(n):
     study = many(n)
     table, data, ax = cc.correlation_table(study), correlation_data(study), plots.correlation(study)

@@ -95,7 +95,19 @@ def test_long_labels_are_not_cut_off_nor_lie_on_each_other(kind):
         assert all(upper.y0 >= lower.y1 - 1.5 for upper, lower in itertools.pairwise(boxes))
 
 
-@pytest.mark.parametrize("kind", ["volcano", "forest", "change", "models", "distributions", "lines", "samples", "plates"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("volcano", marks=pytest.mark.slow),
+        "forest",
+        "change",
+        "models",
+        "distributions",
+        "lines",
+        "samples",
+        "plates",
+    ],
+)
 def test_large_letters_make_a_larger_figure(kind):
     with off_screen():
         usual = drawn("quickstart")[kind]()
@@ -117,7 +129,18 @@ def test_titles_of_halves_do_not_meet():
 
 @pytest.mark.parametrize("width", [2.0, 4.0])
 @pytest.mark.parametrize(
-    "kind", ["volcano", "forest", "distributions", "change", "models", "balance", "plates", "qq", "detection"]
+    "kind",
+    [
+        pytest.param("volcano", marks=pytest.mark.slow),
+        "forest",
+        "distributions",
+        "change",
+        "models",
+        "balance",
+        "plates",
+        "qq",
+        "detection",
+    ],
 )
 def test_labels_and_legends_are_no_wider_than_the_axes_given(kind, width):
     figure = Figure(figsize=(12, 8))
@@ -159,7 +182,7 @@ def contrast(a, b) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("style", ["default", "dark_background"])
+@pytest.mark.parametrize("style", ["default", pytest.param("dark_background", marks=pytest.mark.slow)])
 def test_all_that_is_written_and_found_can_be_read(style):
     with plt.style.context(style):
         for kind in ("volcano", "forest", "change", "models", "distributions", "lines", "plates", "balance", "histogram"):

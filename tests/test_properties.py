@@ -191,7 +191,7 @@ def assert_nothing_is_lost(study: cc.Study, kind: str, options: dict) -> None:
         assert set(gone["subject"][gone["analyte"] != ""]) <= present
 
 
-@profile(15)
+@profile(10)
 @given(RECIPES)
 def test_every_cell_is_used_or_listed(recipe):
     study = study_of(recipe)
@@ -322,7 +322,7 @@ def assert_reasons_are_true(study: cc.Study, kind: str, options: dict) -> None:
 
 
 @pytest.mark.parametrize("rule", [*SUBSTITUTES, "drop", "as_reported"])
-@profile(10)
+@profile(7)
 @given(RECIPES)
 def test_every_reason_is_true(rule, recipe):
     study = study_of(recipe)
@@ -333,7 +333,7 @@ def test_every_reason_is_true(rule, recipe):
             assert_reasons_are_true(study, kind, options)
 
 
-@profile(10)
+@profile(7)
 @given(RECIPES)
 def test_every_reason_is_true_for_ranks(recipe):
     study = study_of(recipe)
@@ -372,7 +372,7 @@ def redesign(study: cc.Study, panel: cc.Panel | None = None, **changes) -> cc.St
 
 
 @pytest.mark.parametrize("scale", ["log2", "raw"])
-@profile(6)
+@profile(4)
 @given(RECIPES)
 def test_swapping_case_and_control(scale, recipe):
     study = with_visits(recipe)
@@ -407,7 +407,7 @@ def scaled(panel: cc.Panel, factor: float) -> cc.Panel:
 
 
 @pytest.mark.parametrize(("factor", "grid"), [(1000.0, False), (1000.0, True), (1e-6, True)])
-@profile(7)
+@profile(5)
 @given(RECIPES)
 def test_units_do_not_matter_on_a_log_scale(factor, grid, recipe):
     """Not for a baseline of several visits and ranks: means of logs that are equal can differ in their last bit."""
@@ -424,7 +424,7 @@ def test_units_do_not_matter_on_a_log_scale(factor, grid, recipe):
             assert a[name].equals(b[name]), name
 
 
-@profile(8)
+@profile(6)
 @given(RECIPES)
 def test_the_base_of_the_logarithm_does_not_matter(recipe):
     study = with_visits(recipe)
@@ -442,7 +442,7 @@ def test_the_base_of_the_logarithm_does_not_matter(recipe):
 
 
 @pytest.mark.parametrize("grid", [False, True])
-@profile(6)
+@profile(4)
 @given(RECIPES, SEEDS)
 def test_the_order_of_samples_does_not_matter(grid, recipe, seed):
     study = with_visits(replace(recipe, grid=grid))
@@ -489,7 +489,7 @@ def raw_rows(table: pd.DataFrame) -> dict[tuple, str]:
 
 
 @pytest.mark.parametrize("sets", [False, True])
-@profile(10)
+@profile(7)
 @given(SEEDS, hs.integers(1, 40), hs.booleans(), hs.booleans())
 def test_the_order_and_company_of_analytes_leave_every_raw_row_as_it_is(sets, seed, m, gaps, two):
     recipe = Recipe(seed, 7, 6, m, sets=sets, gaps=gaps, limits=bool(seed % 3), two_baselines=two, above=True)
@@ -512,7 +512,7 @@ def test_the_order_and_company_of_analytes_leave_every_raw_row_as_it_is(sets, se
             assert set(map(tuple, few.excluded.to_numpy())) == {cell for cell in listed if cell[2] in ("", *part.analytes)}
 
 
-@profile(7)
+@profile(5)
 @given(RECIPES, hs.sampled_from(list(METHODS)), hs.sampled_from(["visit", "all"]))
 def test_adjusted_values_are_never_smaller_and_keep_the_order(recipe, method, family):
     study = with_visits(replace(recipe, analytes=8))
@@ -538,7 +538,7 @@ def with_missing_cells(panel: cc.Panel, seed: int) -> cc.Panel:
 
 
 @pytest.mark.parametrize("sets", [False, True])
-@profile(6)
+@profile(4)
 @given(SEEDS, hs.booleans())
 def test_many_studies_at_once_equal_each_alone(sets, seed, two):
     """Studies stacked into one array, groups and sets in another order in each: the verbs give the same for each of them."""
@@ -567,7 +567,7 @@ def test_many_studies_at_once_equal_each_alone(sets, seed, two):
                 np.testing.assert_array_equal(adjusted, table["p_adjusted"])
 
 
-@profile(7)
+@profile(5)
 @given(RECIPES)
 def test_two_sided_is_twice_the_smaller_side(recipe):
     study = with_visits(recipe)
@@ -581,7 +581,7 @@ def test_two_sided_is_twice_the_smaller_side(recipe):
         assert (both["p_value"].dropna() > 0).all()
 
 
-@profile(10)
+@profile(7)
 @given(RECIPES)
 def test_the_estimate_lies_in_its_interval_and_a_higher_level_widens_it(recipe):
     study = with_visits(recipe)

@@ -272,12 +272,12 @@ def test_names_from_files_are_text(saved):
 @pytest.mark.parametrize(
     ("frame", "plan", "design"),
     [
-        (wide(analytes=1), None, {}),
-        (wide(visits=("v0",)), None, {}),
+        pytest.param(wide(analytes=1), None, {}, marks=pytest.mark.slow),
+        pytest.param(wide(visits=("v0",)), None, {}, marks=pytest.mark.slow),
         (wide(visits=("v0",), analytes=1), cc.Plan(cc.Baseline(test="mann_whitney", scale="raw"), None, None), {}),
         (wide(), None, {"plate": None}),
-        (wide(), None, {"matched_on": ("age",)}),
-        (wide(2, 2), None, {}),
+        pytest.param(wide(), None, {"matched_on": ("age",)}, marks=pytest.mark.slow),
+        pytest.param(wide(2, 2), None, {}, marks=pytest.mark.slow),
         (wide(visits=("a", "b", "c")), None, {"baseline": ("a", "b")}),
         (in_pairs(), cc.Plan(cc.Baseline(test="paired_t"), None, None), {"matched_set": "set"}),
         (wide().drop(columns="age"), cc.Plan(baseline=None, change_within=None), {"plate": None}),

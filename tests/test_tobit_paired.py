@@ -184,6 +184,7 @@ def test_blocks_do_not_matter(monkeypatch):
     assert all(same(a, b) for a, b in zip(together, run(*sides), strict=True))
 
 
+@pytest.mark.slow
 def test_visits_exchanged_signs_and_units():
     later, baseline = drawn(40, n=15, lower=-0.4, upper=1.1, seed=7)
     found = run(later, baseline)
